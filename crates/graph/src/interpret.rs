@@ -1,0 +1,436 @@
+//! The reference interpreter: every op by its definition, exact per class of dtype. It is the oracle of every test, and
+//! shares no code with the compiler or the executors.
+
+use crate::dtype::{DType, Literal};
+use crate::error::Error;
+use crate::graph::{Graph, Node, Value};
+use crate::op::{ContractAxes, Op, Reduction, ScatterKind};
+use crate::philox;
+use crate::shape::{Dims, Type, each_index, row_major};
+use std::sync::Arc;
+
+/// Whether intermediate f32 values are rounded to f32.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Rounding {
+    /// f32 computes in f64: the exact answer that executors approximate.
+    Exact,
+    /// Each op's f32 results round to f32: what comparisons and truncations of computed values see.
+    EachOp,
+}
+
+/// Elements of a tensor in row-major order.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Data {
+    /// Of a float dtype.
+    Float(Vec<f64>),
+    /// Of an integer or bool dtype.
+    Whole(Vec<i64>),
+}
+
+/// A tensor of the interpreter. Cheap to clone.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Array {
+    /// Dtype and shape.
+    pub ty: Type,
+    data: Arc<Data>,
+}
+
+impl Array {
+    /// From numbers in row-major order, each rounded to what the dtype holds.
+    ///
+    /// # Panics
+    /// If there are not as many numbers as the shape has elements.
+    pub fn new(ty: Type, numbers: impl IntoIterator<Item = f64>) -> Array {
+        let rounded = numbers.into_iter().map(|x| ty.dtype.round(x));
+        let data = if ty.dtype.is_float() {
+            Data::Float(rounded.collect())
+        } else {
+            Data::Whole(rounded.map(|x| x as i64).collect())
+        };
+        let array = Array { ty, data: Arc::new(data) };
+        assert_eq!(array.len(), array.ty.elements(), "number of elements of {}", array.ty);
+        array
+    }
+
+    fn float(ty: &Type, data: Vec<f64>) -> Array {
+        Array { ty: ty.clone(), data: Arc::new(Data::Float(data)) }
+    }
+
+    fn whole(ty: &Type, data: Vec<i64>) -> Array {
+        Array { ty: ty.clone(), data: Arc::new(Data::Whole(data)) }
+    }
+
+    /// Number of elements.
+    pub fn len(&self) -> usize {
+        match &*self.data {
+            Data::Float(v) => v.len(),
+            Data::Whole(v) => v.len(),
+        }
+    }
+
+    /// Whether there are no elements.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The elements as f64; exact for every dtype.
+    pub fn to_f64(&self) -> Vec<f64> {
+        match &*self.data {
+            Data::Float(v) => v.clone(),
+            Data::Whole(v) => v.iter().map(|x| *x as f64).collect(),
+        }
+    }
+
+    fn integers(&self) -> &[i64] {
+        match &*self.data {
+            Data::Whole(v) => v,
+            Data::Float(_) => unreachable!("the type rule asks for whole numbers"),
+        }
+    }
+
+    /// The elements at `source` offsets, under a new shape.
+    fn take(&self, shape: &[usize], source: impl Iterator<Item = Option<usize>>) -> Array {
+        let ty = Type::new(self.ty.dtype, shape);
+        match &*self.data {
+            Data::Float(v) => Array::float(&ty, source.map(|i| i.map_or(0.0, |i| v[i])).collect()),
+            Data::Whole(v) => Array::whole(&ty, source.map(|i| i.map_or(0, |i| v[i])).collect()),
+        }
+    }
+
+    /// Offsets given by a map from result index to operand index, as [`Array::take`] wants them.
+    fn view(&self, shape: &[usize], map: impl Fn(&[usize]) -> Option<Dims>) -> Array {
+        let strides = row_major(&self.ty.shape);
+        let mut offsets = Vec::new();
+        each_index(shape, |index| offsets.push(map(index).map(|from| offset(&from, &strides))));
+        self.take(shape, offsets.into_iter())
+    }
+}
+
+fn offset(index: &[usize], strides: &[isize]) -> usize {
+    index.iter().zip(strides).map(|(i, s)| i * *s as usize).sum()
+}
+
+/// Runs `graph` on `arguments`, one for each parameter, and returns its results.
+pub fn interpret(graph: &Graph, arguments: &[Array], rounding: Rounding) -> Result<Vec<Array>, Error> {
+    let mut values: Vec<Option<Array>> = vec![None; graph.value_count()];
+    for (_, node) in graph.nodes() {
+        if let Op::Parameter(index) = node.op {
+            let argument = arguments.get(index).filter(|a| a.ty == *graph.ty(node.output()));
+            let found = arguments.get(index).map_or("nothing".into(), |a| a.ty.to_string());
+            let wanted = || format!("parameter {index} is {}, found {found}", graph.ty(node.output()));
+            values[node.output().index()] =
+                Some(argument.ok_or_else(|| Error::new("interpret", wanted()))?.clone());
+            continue;
+        }
+        let get = |v: Value| values[v.index()].clone().ok_or_else(|| Error::new("interpret", "order is broken"));
+        let inputs: Vec<Array> = node.inputs.iter().map(|v| get(*v)).collect::<Result<_, _>>()?;
+        let made = apply(graph, node, &inputs, rounding).map_err(|e| e.at(&node.origin))?;
+        for (value, array) in node.outputs().zip(made) {
+            debug_assert_eq!(array.ty, *graph.ty(value), "{}", node.op.name());
+            values[value.index()] = Some(round(array, rounding));
+        }
+    }
+    let missing = || Error::new("interpret", "a result was never made");
+    graph.results().iter().map(|v| values[v.index()].clone().ok_or_else(missing)).collect()
+}
+
+fn round(array: Array, rounding: Rounding) -> Array {
+    let dtype = array.ty.dtype;
+    let exact = dtype == DType::F64 || dtype == DType::F32 && rounding == Rounding::Exact;
+    match &*array.data {
+        Data::Float(v) if !exact => Array::float(&array.ty, v.iter().map(|x| dtype.round(*x)).collect()),
+        _ => array,
+    }
+}
+
+fn apply(graph: &Graph, node: &Node, inputs: &[Array], rounding: Rounding) -> Result<Vec<Array>, Error> {
+    let ty = graph.ty(node.output());
+    let one = |array: Array| Ok(vec![array]);
+    match &node.op {
+        Op::Parameter(_) => Err(Error::new("interpret", "parameters are bound before")),
+        Op::Fill { value, .. } => one(Array::new(ty.clone(), std::iter::repeat_n(value.to_f64(), ty.elements()))),
+        Op::Iota { axis, .. } => {
+            let mut numbers = Vec::with_capacity(ty.elements());
+            each_index(&ty.shape, |index| numbers.push(index[*axis] as f64));
+            one(Array::new(ty.clone(), numbers))
+        }
+        Op::Random { stream, .. } => {
+            let word = |a: &Array, i: usize| a.integers()[i] as u32;
+            let seed = [word(&inputs[0], 0), word(&inputs[0], 1)];
+            let (step, iteration) = (word(&inputs[1], 0), word(&inputs[2], 0));
+            let bits = (0..ty.elements()).map(|i| {
+                philox::quad(seed, *stream, step, iteration, (i / 4) as u32)[i % 4] as i64
+            });
+            one(Array::whole(ty, bits.collect()))
+        }
+        Op::Elementwise(op) => one(elementwise(op.row(), inputs, ty)),
+        Op::Cast(_) => one(cast(&inputs[0], ty)),
+        Op::Reshape(_) => one(Array { ty: ty.clone(), data: inputs[0].data.clone() }),
+        Op::Permute(axes) => one(inputs[0].view(&ty.shape, |index| {
+            let mut from = Dims::from_elem(0, index.len());
+            axes.iter().enumerate().for_each(|(i, a)| from[*a] = index[i]);
+            Some(from)
+        })),
+        Op::Expand(_) => {
+            let shape = inputs[0].ty.shape.clone();
+            one(inputs[0].view(&ty.shape, |index| {
+                Some(index.iter().zip(&shape).map(|(i, extent)| if *extent == 1 { 0 } else { *i }).collect())
+            }))
+        }
+        Op::Slice { starts, steps, .. } => one(inputs[0].view(&ty.shape, |index| {
+            let at = |a: usize| (starts[a] as isize + index[a] as isize * steps[a]) as usize;
+            Some((0..index.len()).map(at).collect())
+        })),
+        Op::Pad { low, .. } => {
+            let shape = inputs[0].ty.shape.clone();
+            one(inputs[0].view(&ty.shape, |index| {
+                let at = |a: usize| index[a].checked_sub(low[a]).filter(|i| *i < shape[a]);
+                (0..index.len()).map(at).collect()
+            }))
+        }
+        Op::Concat(axis) => one(concat(*axis, inputs, ty)),
+        Op::Reduce { kind, axes } => one(reduce(*kind, axes, &inputs[0], ty)),
+        Op::Contract(axes) => one(contract(axes, &inputs[0], &inputs[1], ty)),
+        Op::Gather { axis } => gather(*axis, &inputs[0], &inputs[1], ty).and_then(one),
+        Op::Scatter { kind, axis } => scatter(*kind, *axis, inputs).and_then(one),
+        Op::Scan { body, length, carries, slices, reverse } => {
+            scan(body, *length, *carries, *slices, *reverse, inputs, rounding)
+        }
+        Op::Call { body, .. } => interpret(body, inputs, rounding),
+        Op::StopGradient | Op::Barrier => one(inputs[0].clone()),
+    }
+}
+
+fn elementwise(row: &crate::elementwise::Row, inputs: &[Array], ty: &Type) -> Array {
+    let count = ty.elements();
+    let float = inputs.iter().any(|a| a.ty.dtype.is_float());
+    if float || row.whole.is_none() {
+        let operands: Vec<Vec<f64>> = inputs.iter().map(Array::to_f64).collect();
+        let at = |i: usize| (row.reference)(&operands.iter().map(|v| v[i]).collect::<Vec<f64>>());
+        if ty.dtype.is_float() {
+            return Array::float(ty, (0..count).map(at).collect());
+        }
+        return Array::new(ty.clone(), (0..count).map(at));
+    }
+    let Some(whole) = row.whole else { unreachable!("tested above") };
+    let operands: Vec<&[i64]> = inputs.iter().map(Array::integers).collect();
+    let at = |i: usize| whole(&operands.iter().map(|v| v[i]).collect::<Vec<i64>>());
+    Array::whole(ty, (0..count).map(|i| wrap(ty.dtype, at(i))).collect())
+}
+
+fn wrap(dtype: DType, x: i64) -> i64 {
+    match dtype {
+        DType::Bool => (x != 0) as i64,
+        DType::U8 => x as u8 as i64,
+        DType::I32 => x as i32 as i64,
+        DType::U32 => x as u32 as i64,
+        DType::F16 | DType::BF16 | DType::F32 | DType::F64 => x,
+    }
+}
+
+fn cast(input: &Array, ty: &Type) -> Array {
+    match (&*input.data, ty.dtype.is_float()) {
+        (Data::Float(v), true) => Array::float(ty, v.clone()),
+        (Data::Float(v), false) => {
+            let (low, high) = (ty.dtype.lowest().to_f64(), ty.dtype.highest().to_f64());
+            let truncate = |x: &f64| match ty.dtype {
+                DType::Bool => (*x != 0.0) as i64,
+                _ if x.is_nan() => 0,
+                _ => x.trunc().clamp(low, high) as i64,
+            };
+            Array::whole(ty, v.iter().map(truncate).collect())
+        }
+        (Data::Whole(v), true) => Array::new(ty.clone(), v.iter().map(|x| *x as f64)),
+        (Data::Whole(v), false) => Array::whole(ty, v.iter().map(|x| wrap(ty.dtype, *x)).collect()),
+    }
+}
+
+fn concat(axis: usize, inputs: &[Array], ty: &Type) -> Array {
+    let outer: usize = ty.shape[..axis].iter().product();
+    let mut numbers = Vec::with_capacity(ty.elements());
+    let parts: Vec<Vec<f64>> = inputs.iter().map(Array::to_f64).collect();
+    for i in 0..outer {
+        for (part, array) in parts.iter().zip(inputs) {
+            let run: usize = array.ty.shape[axis..].iter().product();
+            numbers.extend_from_slice(&part[i * run..(i + 1) * run]);
+        }
+    }
+    Array::new(ty.clone(), numbers)
+}
+
+fn reduce(kind: Reduction, axes: &[usize], input: &Array, ty: &Type) -> Array {
+    let numbers = input.to_f64();
+    let start = match kind {
+        Reduction::Sum | Reduction::ArgMax => Literal::new(DType::F64, 0.0),
+        Reduction::Max => input.ty.dtype.lowest(),
+        Reduction::Min => input.ty.dtype.highest(),
+    };
+    let mut out = vec![start.to_f64(); ty.elements()];
+    let mut best = vec![f64::NEG_INFINITY; ty.elements()];
+    let strides = row_major(&ty.shape);
+    let mut from = 0;
+    each_index(&input.ty.shape, |index| {
+        let kept: Dims = (0..index.len()).filter(|a| !axes.contains(a)).map(|a| index[a]).collect();
+        let to = offset(&kept, &strides);
+        let x = numbers[from];
+        match kind {
+            Reduction::Sum => out[to] += x,
+            Reduction::Max if x > out[to] || x.is_nan() => out[to] = x,
+            Reduction::Min if x < out[to] || x.is_nan() => out[to] = x,
+            Reduction::Max | Reduction::Min => {}
+            Reduction::ArgMax => {
+                let first = index[axes[0]] == 0;
+                if first || x > best[to] || x.is_nan() && !best[to].is_nan() {
+                    out[to] = index[axes[0]] as f64;
+                    best[to] = x;
+                }
+            }
+        }
+        from += 1;
+    });
+    if ty.dtype.is_float() {
+        Array::float(ty, out)
+    } else {
+        Array::whole(ty, out.into_iter().map(|x| wrap(ty.dtype, x as i64)).collect())
+    }
+}
+
+fn contract(axes: &ContractAxes, lhs: &Array, rhs: &Array, ty: &Type) -> Array {
+    let (free_lhs, free_rhs) = (axes.free_lhs(lhs.ty.rank()), axes.free_rhs(rhs.ty.rank()));
+    let summed: Dims = axes.sum.iter().map(|p| lhs.ty.shape[p.0]).collect();
+    let (lhs_strides, rhs_strides) = (row_major(&lhs.ty.shape), row_major(&rhs.ty.shape));
+    let step = |strides: &[isize], axis: usize, i: usize| i * strides[axis] as usize;
+    let mut sums: Vec<(usize, usize)> = Vec::new();
+    each_index(&summed, |k| {
+        let at = |side: usize| {
+            let terms = axes.sum.iter().zip(k).map(|(p, i)| match side {
+                0 => step(&lhs_strides, p.0, *i),
+                _ => step(&rhs_strides, p.1, *i),
+            });
+            terms.sum::<usize>()
+        };
+        sums.push((at(0), at(1)));
+    });
+    let mut bases: Vec<(usize, usize)> = Vec::with_capacity(ty.elements());
+    let batches = axes.batch.len();
+    each_index(&ty.shape, |index| {
+        let (batch, rest) = index.split_at(batches);
+        let (rows, columns) = rest.split_at(free_lhs.len());
+        let shared = axes.batch.iter().zip(batch);
+        let l: usize = shared.clone().map(|(p, i)| step(&lhs_strides, p.0, *i)).sum::<usize>()
+            + free_lhs.iter().zip(rows).map(|(a, i)| step(&lhs_strides, *a, *i)).sum::<usize>();
+        let r: usize = shared.map(|(p, i)| step(&rhs_strides, p.1, *i)).sum::<usize>()
+            + free_rhs.iter().zip(columns).map(|(a, i)| step(&rhs_strides, *a, *i)).sum::<usize>();
+        bases.push((l, r));
+    });
+    match (&*lhs.data, &*rhs.data) {
+        (Data::Float(x), Data::Float(y)) => {
+            let dot = |&(l, r): &(usize, usize)| sums.iter().map(|(i, j)| x[l + i] * y[r + j]).sum();
+            Array::float(ty, bases.iter().map(dot).collect())
+        }
+        _ => {
+            let (x, y) = (lhs.integers(), rhs.integers());
+            let dot = |&(l, r): &(usize, usize)| {
+                sums.iter().fold(0i64, |sum, (i, j)| sum.wrapping_add(x[l + i].wrapping_mul(y[r + j])))
+            };
+            Array::whole(ty, bases.iter().map(|b| wrap(ty.dtype, dot(b))).collect())
+        }
+    }
+}
+
+fn checked_index(i: i64, extent: usize, axis: usize) -> Result<usize, Error> {
+    usize::try_from(i).ok().filter(|i| *i < extent).ok_or_else(|| {
+        Error::new("index", format!("{i} is out of range: axis {axis} has {extent} elements, numbered from 0"))
+    })
+}
+
+fn gather(axis: usize, input: &Array, indices: &Array, ty: &Type) -> Result<Array, Error> {
+    let picked: Vec<usize> = indices
+        .integers()
+        .iter()
+        .map(|i| checked_index(*i, input.ty.shape[axis], axis))
+        .collect::<Result<_, _>>()?;
+    let strides = row_major(&indices.ty.shape);
+    let rank = indices.ty.rank();
+    Ok(input.view(&ty.shape, |index| {
+        let mut from = Dims::from_slice(&index[..axis]);
+        from.push(picked[offset(&index[axis..axis + rank], &strides)]);
+        from.extend_from_slice(&index[axis + rank..]);
+        Some(from)
+    }))
+}
+
+fn scatter(kind: ScatterKind, axis: usize, inputs: &[Array]) -> Result<Array, Error> {
+    let (base, indices, updates) = (&inputs[0], &inputs[1], &inputs[2]);
+    let mut out = base.to_f64();
+    let news = updates.to_f64();
+    let strides = row_major(&base.ty.shape);
+    let index_strides = row_major(&indices.ty.shape);
+    let rank = indices.ty.rank();
+    let mut from = 0;
+    let mut failed = None;
+    each_index(&updates.ty.shape, |index| {
+        let i = indices.integers()[offset(&index[axis..axis + rank], &index_strides)];
+        match checked_index(i, base.ty.shape[axis], axis) {
+            Err(error) => failed = failed.take().or(Some(error)),
+            Ok(i) => {
+                let mut to = Dims::from_slice(&index[..axis]);
+                to.push(i);
+                to.extend_from_slice(&index[axis + rank..]);
+                let slot = &mut out[offset(&to, &strides)];
+                *slot = match kind {
+                    ScatterKind::Add => *slot + news[from],
+                    ScatterKind::Max if news[from] > *slot || news[from].is_nan() => news[from],
+                    ScatterKind::Max => *slot,
+                    ScatterKind::Set => news[from],
+                };
+            }
+        }
+        from += 1;
+    });
+    match failed {
+        Some(error) => Err(error),
+        None if base.ty.dtype.is_float() => Ok(Array::float(&base.ty, out)),
+        None => {
+            Ok(Array::whole(&base.ty, out.into_iter().map(|x| wrap(base.ty.dtype, x as i64)).collect()))
+        }
+    }
+}
+
+fn scan(
+    body: &Graph,
+    length: usize,
+    carries: usize,
+    slices: usize,
+    reverse: bool,
+    inputs: &[Array],
+    rounding: Rounding,
+) -> Result<Vec<Array>, Error> {
+    let mut carried: Vec<Array> = inputs[..carries].to_vec();
+    let stacked_types = body.results()[carries..].iter().map(|v| body.ty(*v));
+    let mut stacked: Vec<Vec<f64>> = stacked_types.clone().map(|ty| vec![0.0; ty.elements() * length]).collect();
+    for round in 0..length {
+        let at = if reverse { length - 1 - round } else { round };
+        let mut arguments = vec![Array::new(Type::scalar(DType::U32), [at as f64])];
+        arguments.extend(carried.iter().cloned());
+        for input in &inputs[carries..carries + slices] {
+            let shape = &input.ty.shape[1..];
+            let run: usize = shape.iter().product();
+            arguments.push(input.take(shape, (at * run..(at + 1) * run).map(Some)));
+        }
+        arguments.extend_from_slice(&inputs[carries + slices..]);
+        let mut results = interpret(body, &arguments, rounding)?;
+        for (all, part) in stacked.iter_mut().zip(results.split_off(carries)) {
+            let run = part.len();
+            all[at * run..(at + 1) * run].copy_from_slice(&part.to_f64());
+        }
+        carried = results;
+    }
+    for (ty, all) in stacked_types.zip(stacked) {
+        let mut shape = Dims::from_slice(&[length]);
+        shape.extend_from_slice(&ty.shape);
+        let ty = Type { dtype: ty.dtype, shape };
+        carried.push(if ty.dtype.is_float() { Array::float(&ty, all) } else { Array::new(ty, all) });
+    }
+    Ok(carried)
+}

@@ -1,0 +1,226 @@
+//! The structural ops: a closed set, matched exhaustively by every reader.
+
+use crate::dtype::{DType, Literal};
+use crate::elementwise::Elementwise;
+use crate::graph::Graph;
+use crate::shape::Dims;
+use smallvec::SmallVec;
+use std::sync::Arc;
+
+/// How a reduction combines elements.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Reduction {
+    /// Sum; f16 and bf16 are summed in f32.
+    Sum,
+    /// Largest; NaN if any is NaN. The gradient goes to the first largest in row-major order.
+    Max,
+    /// Smallest; NaN if any is NaN. The gradient goes to the first smallest in row-major order.
+    Min,
+    /// Position (i32) of the first largest along one axis; a NaN counts as largest.
+    ArgMax,
+}
+
+impl Reduction {
+    /// The name in printed graphs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Reduction::Sum => "sum",
+            Reduction::Max => "max",
+            Reduction::Min => "min",
+            Reduction::ArgMax => "arg_max",
+        }
+    }
+}
+
+/// How a scatter combines an update with what is there. Duplicates are applied in the row-major order of the indices.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum ScatterKind {
+    /// Adds.
+    Add,
+    /// Keeps the larger.
+    Max,
+    /// Overwrites; the last duplicate stays.
+    Set,
+}
+
+impl ScatterKind {
+    /// The name in printed graphs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            ScatterKind::Add => "add",
+            ScatterKind::Max => "max",
+            ScatterKind::Set => "set",
+        }
+    }
+}
+
+/// Which axes of a general dot product run together, as pairs `(axis of lhs, axis of rhs)`.
+/// The result's axes are: batch axes, free axes of lhs, free axes of rhs, each in operand order.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub struct ContractAxes {
+    /// Axes kept, equal in both.
+    pub batch: SmallVec<[(usize, usize); 2]>,
+    /// Axes summed over.
+    pub sum: SmallVec<[(usize, usize); 2]>,
+}
+
+impl ContractAxes {
+    /// Axes of lhs that are neither batch nor summed.
+    pub fn free_lhs(&self, rank: usize) -> Dims {
+        (0..rank).filter(|a| !self.batch.iter().chain(&self.sum).any(|p| p.0 == *a)).collect()
+    }
+
+    /// Axes of rhs that are neither batch nor summed.
+    pub fn free_rhs(&self, rank: usize) -> Dims {
+        (0..rank).filter(|a| !self.batch.iter().chain(&self.sum).any(|p| p.1 == *a)).collect()
+    }
+}
+
+/// How the gradient of a [`Op::Call`] is found.
+#[derive(Clone, Debug)]
+pub enum CallGradient {
+    /// By differentiating the body.
+    Body,
+    /// By this region: parameters are the call's inputs, its outputs, then the outputs' cotangents; results are the
+    /// inputs' cotangents (of the inputs' types).
+    Region(Arc<Graph>),
+    /// Not at all: asking for it is an error that names the call.
+    Missing,
+}
+
+/// One operation. Axes, extents, literals and regions are structure; everything that changes from step to step is an
+/// input.
+#[derive(Clone, Debug)]
+pub enum Op {
+    /// The `index`-th parameter of the graph or region.
+    Parameter(usize),
+    /// A tensor filled with one literal.
+    Fill {
+        /// The value of every element.
+        value: Literal,
+        /// The result's shape.
+        shape: Dims,
+    },
+    /// The position along `axis`, as i32 or u32.
+    Iota {
+        /// Result's element type.
+        dtype: DType,
+        /// Result's shape.
+        shape: Dims,
+        /// The axis counted along.
+        axis: usize,
+    },
+    /// Uniform u32 bits by Philox 4x32-10. Inputs: seed `u32[2]`, step `u32[]`, iteration `u32[]`.
+    Random {
+        /// Which of the program's random streams.
+        stream: u32,
+        /// Result's shape.
+        shape: Dims,
+    },
+    /// A row of the open table, applied element by element to operands of one shape.
+    Elementwise(Elementwise),
+    /// Conversion to another dtype: floats round to nearest even, floats to integers truncate toward zero and
+    /// saturate, integers among themselves wrap, anything to bool is `!= 0`.
+    Cast(DType),
+    /// The same elements in row-major order under another shape.
+    Reshape(Dims),
+    /// Axis `i` of the result is axis `axes[i]` of the input.
+    Permute(Dims),
+    /// Stretches axes of extent 1 to the given shape, rank unchanged.
+    Expand(Dims),
+    /// Per axis: elements `start, start + step, …`, `size` of them; a negative step walks backwards.
+    Slice {
+        /// First position per axis.
+        starts: Dims,
+        /// Result's extent per axis.
+        sizes: Dims,
+        /// Distance between elements per axis, not zero.
+        steps: SmallVec<[isize; 4]>,
+    },
+    /// Surrounds with zeros (`false` for bool).
+    Pad {
+        /// Zeros before, per axis.
+        low: Dims,
+        /// Zeros after, per axis.
+        high: Dims,
+    },
+    /// Joins along an axis.
+    Concat(usize),
+    /// Combines elements along axes, which disappear from the shape.
+    Reduce {
+        /// How.
+        kind: Reduction,
+        /// The axes, ascending.
+        axes: Dims,
+    },
+    /// General dot product; accumulates in f32 for f16, bf16 and f32, in f64 for f64, exact (wrapping) for i32.
+    Contract(ContractAxes),
+    /// Takes slices along `axis` by i32 index: result shape is the input's with `axis` replaced by the indices' shape.
+    /// An index out of range is an error when the program runs.
+    Gather {
+        /// The axis indexed.
+        axis: usize,
+    },
+    /// Inputs: base, i32 indices, updates. The adjoint of gather, combined into a copy of base.
+    Scatter {
+        /// How an update is combined.
+        kind: ScatterKind,
+        /// The axis indexed.
+        axis: usize,
+    },
+    /// Repeats a region. Inputs: carries, sliced inputs (cut along axis 0), captured values. The body's parameters:
+    /// iteration `u32[]`, carries, slices, captured; its results: carries, then what is stacked along axis 0.
+    Scan {
+        /// The repeated region.
+        body: Arc<Graph>,
+        /// How many times.
+        length: usize,
+        /// How many values are carried from round to round.
+        carries: usize,
+        /// How many inputs are cut along axis 0.
+        slices: usize,
+        /// Walk the slices (and write the stacked results) from last to first.
+        reverse: bool,
+    },
+    /// A named function with its own region, which an executor may claim with a better kernel.
+    Call {
+        /// The name executors know it by.
+        name: &'static str,
+        /// What it computes; always runnable.
+        body: Arc<Graph>,
+        /// How its gradient is found.
+        gradient: CallGradient,
+    },
+    /// The identity; no gradient passes.
+    StopGradient,
+    /// The identity; no pass moves, merges or recomputes anything across it.
+    Barrier,
+}
+
+impl Op {
+    /// The name in printed graphs and errors.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Op::Parameter(_) => "parameter",
+            Op::Fill { .. } => "fill",
+            Op::Iota { .. } => "iota",
+            Op::Random { .. } => "random",
+            Op::Elementwise(op) => op.row().name,
+            Op::Cast(_) => "cast",
+            Op::Reshape(_) => "reshape",
+            Op::Permute(_) => "permute",
+            Op::Expand(_) => "expand",
+            Op::Slice { .. } => "slice",
+            Op::Pad { .. } => "pad",
+            Op::Concat(_) => "concat",
+            Op::Reduce { kind, .. } => kind.name(),
+            Op::Contract(_) => "contract",
+            Op::Gather { .. } => "gather",
+            Op::Scatter { .. } => "scatter",
+            Op::Scan { .. } => "scan",
+            Op::Call { name, .. } => name,
+            Op::StopGradient => "stop_gradient",
+            Op::Barrier => "barrier",
+        }
+    }
+}
