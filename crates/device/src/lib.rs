@@ -1,1 +1,17 @@
-//! Placeholder.
+//! What a compiled program is and who can run it: the kernel form, [`Program`], the [`Executor`] trait with its memory,
+//! completion tokens and counters, and the null executor that plans and counts but computes nothing.
+
+mod error;
+mod executor;
+pub mod kernel;
+pub mod null;
+mod program;
+
+pub use error::DeviceError;
+pub use executor::{
+    Bindings, Capabilities, Executable, Executor, Memory, RawMemory, Statistics, Target, Token,
+};
+pub use kernel::{Bound, IndexMap, Instruction, Kernel, ReductionStep, Register, Store};
+pub use program::{
+    BufferId, BufferSpec, Class, Contraction, Loop, Operand, Plan, Program, ScatterStep, Step, Window,
+};

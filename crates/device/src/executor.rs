@@ -1,0 +1,119 @@
+//! Who compiles for and runs on a device.
+
+use crate::error::DeviceError;
+use crate::program::{Program, Step};
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+use warploom_graph::{DType, Graph};
+
+/// What the compiler asks a device.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Capabilities {
+    /// The device's id, such as `cpu` or `wgpu:0`.
+    pub id: String,
+    /// The device's name for people.
+    pub name: String,
+    /// Dtypes it computes with.
+    pub dtypes: Vec<DType>,
+    /// Largest slab of the arena, in bytes.
+    pub slab_bytes: usize,
+    /// Alignment of every buffer, in bytes; a power of two.
+    pub alignment: usize,
+    /// Whether a kernel may write the buffer it reads, element by element.
+    pub in_place: bool,
+    /// Threads that share a launch's work; part of the cache key.
+    pub threads: usize,
+    /// Memory the device has, in bytes, where known.
+    pub memory_bytes: Option<usize>,
+}
+
+/// The compiler's view of a device: its capabilities and what its kernels need.
+pub trait Target {
+    /// What it can do.
+    fn capabilities(&self) -> &Capabilities;
+    /// Scratch bytes a step needs while it runs.
+    fn workspace_bytes(&self, step: &Step) -> usize;
+    /// Whether it has a better kernel for a call of this name and body than the body itself.
+    fn claims(&self, name: &str, body: &Graph) -> bool;
+}
+
+/// Memory on a device. Freed when the last holder drops it.
+pub trait RawMemory: Send + Sync + Any {
+    /// Its size.
+    fn bytes(&self) -> usize;
+    /// For the executor that made it.
+    fn as_any(&self) -> &dyn Any;
+}
+
+/// Shared ownership of device memory.
+pub type Memory = Arc<dyn RawMemory>;
+
+/// The completion of work that was launched. Work of one executor completes in order.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Token(pub u64);
+
+/// Memory for one launch. State that the program writes must not be in use by another launch.
+#[derive(Clone, Copy)]
+pub struct Bindings<'a> {
+    /// One for each state slot.
+    pub states: &'a [Memory],
+    /// One for each input.
+    pub inputs: &'a [Memory],
+    /// One for each output.
+    pub outputs: &'a [Memory],
+    /// One for each arena slab, at least as large.
+    pub arena: &'a [Memory],
+    /// One for each derived buffer.
+    pub derived: &'a [Memory],
+}
+
+/// A program made ready by an executor.
+pub trait Executable: Send + Sync {
+    /// What it runs.
+    fn program(&self) -> &Program;
+    /// Starts a run and returns at once where the device can; everything bound must stay until the token completes,
+    /// which the memory's reference counts see to.
+    fn launch(&self, bindings: Bindings<'_>) -> Result<Token, DeviceError>;
+}
+
+/// Counters since the executor was made.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Statistics {
+    /// Programs launched.
+    pub launches: u64,
+    /// Device bytes held now.
+    pub live_bytes: usize,
+    /// Most device bytes ever held at once.
+    pub peak_bytes: usize,
+    /// Bytes copied from host to device.
+    pub uploaded_bytes: u64,
+    /// Bytes copied from device to host.
+    pub downloaded_bytes: u64,
+}
+
+/// A device that runs programs.
+pub trait Executor: Target + Send + Sync {
+    /// The compiler's view.
+    fn target(&self) -> &dyn Target;
+    /// Zeroed memory.
+    fn allocate(&self, bytes: usize) -> Result<Memory, DeviceError>;
+    /// Host to device, `offset` bytes into `memory`, ordered after what was launched before.
+    fn upload(&self, memory: &Memory, offset: usize, bytes: &[u8]) -> Result<Token, DeviceError>;
+    /// Device to host, after what was launched before has completed.
+    fn download(&self, memory: &Memory, offset: usize, bytes: &mut [u8]) -> Result<(), DeviceError>;
+    /// Device to device, the first `bytes` bytes.
+    fn copy(&self, source: &Memory, destination: &Memory, bytes: usize) -> Result<Token, DeviceError>;
+    /// Makes a program ready to run.
+    fn prepare(&self, program: Arc<Program>) -> Result<Arc<dyn Executable>, DeviceError>;
+    /// Returns when the token's work is done, with what failed in it.
+    fn wait(&self, token: Token) -> Result<(), DeviceError>;
+    /// Counters.
+    fn statistics(&self) -> Statistics;
+}
+
+impl fmt::Debug for dyn RawMemory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "memory of {} bytes", self.bytes())
+    }
+}

@@ -1,0 +1,179 @@
+//! The null executor: plans, checks bindings and counts, but computes nothing. The whole compiler is testable on it.
+
+use crate::error::DeviceError;
+use crate::executor::{Bindings, Capabilities, Executable, Executor, Memory, RawMemory, Statistics, Target, Token};
+use crate::program::{Program, Step};
+use std::any::Any;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use warploom_graph::{DType, Graph};
+
+/// A device without arithmetic. Memory has a size and no content: downloads give zeros.
+pub struct Null {
+    capabilities: Capabilities,
+    counters: Arc<Mutex<Statistics>>,
+}
+
+impl Null {
+    /// A null device with these rules.
+    pub fn new(capabilities: Capabilities) -> Null {
+        Null { capabilities, counters: Arc::default() }
+    }
+}
+
+impl Default for Null {
+    fn default() -> Null {
+        Null::new(Capabilities {
+            id: "null".into(),
+            name: "null device".into(),
+            dtypes: DType::ALL.to_vec(),
+            slab_bytes: usize::MAX,
+            alignment: 64,
+            in_place: true,
+            threads: 1,
+            memory_bytes: None,
+        })
+    }
+}
+
+struct Counted {
+    bytes: usize,
+    counters: Arc<Mutex<Statistics>>,
+}
+
+impl RawMemory for Counted {
+    fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        lock(&self.counters).live_bytes -= self.bytes;
+    }
+}
+
+fn lock(counters: &Mutex<Statistics>) -> MutexGuard<'_, Statistics> {
+    counters.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Target for Null {
+    fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    fn workspace_bytes(&self, _: &Step) -> usize {
+        0
+    }
+
+    fn claims(&self, _: &str, _: &Graph) -> bool {
+        false
+    }
+}
+
+impl Executor for Null {
+    fn target(&self) -> &dyn Target {
+        self
+    }
+
+    fn allocate(&self, bytes: usize) -> Result<Memory, DeviceError> {
+        let mut counters = lock(&self.counters);
+        if let Some(limit) = self.capabilities.memory_bytes.filter(|limit| counters.live_bytes + bytes > *limit) {
+            let reason = format!("the device has {limit} bytes");
+            return Err(DeviceError::OutOfMemory { asked: bytes, held: counters.live_bytes, reason });
+        }
+        counters.live_bytes += bytes;
+        counters.peak_bytes = counters.peak_bytes.max(counters.live_bytes);
+        Ok(Arc::new(Counted { bytes, counters: self.counters.clone() }))
+    }
+
+    fn upload(&self, memory: &Memory, offset: usize, bytes: &[u8]) -> Result<Token, DeviceError> {
+        check_range(memory, offset, bytes.len())?;
+        lock(&self.counters).uploaded_bytes += bytes.len() as u64;
+        Ok(Token(0))
+    }
+
+    fn download(&self, memory: &Memory, offset: usize, bytes: &mut [u8]) -> Result<(), DeviceError> {
+        check_range(memory, offset, bytes.len())?;
+        lock(&self.counters).downloaded_bytes += bytes.len() as u64;
+        bytes.fill(0);
+        Ok(())
+    }
+
+    fn copy(&self, source: &Memory, destination: &Memory, bytes: usize) -> Result<Token, DeviceError> {
+        check_range(source, 0, bytes)?;
+        check_range(destination, 0, bytes)?;
+        Ok(Token(0))
+    }
+
+    fn prepare(&self, program: Arc<Program>) -> Result<Arc<dyn Executable>, DeviceError> {
+        Ok(Arc::new(Ready { program, counters: self.counters.clone() }))
+    }
+
+    fn wait(&self, _: Token) -> Result<(), DeviceError> {
+        Ok(())
+    }
+
+    fn statistics(&self) -> Statistics {
+        *lock(&self.counters)
+    }
+}
+
+struct Ready {
+    program: Arc<Program>,
+    counters: Arc<Mutex<Statistics>>,
+}
+
+impl Executable for Ready {
+    fn program(&self) -> &Program {
+        &self.program
+    }
+
+    fn launch(&self, bindings: Bindings<'_>) -> Result<Token, DeviceError> {
+        check_bindings(&self.program, &bindings)?;
+        let mut counters = lock(&self.counters);
+        counters.launches += 1;
+        Ok(Token(counters.launches))
+    }
+}
+
+fn check_range(memory: &Memory, offset: usize, bytes: usize) -> Result<(), DeviceError> {
+    if offset.checked_add(bytes).is_some_and(|end| end <= memory.bytes()) {
+        return Ok(());
+    }
+    Err(DeviceError::Binding(format!("{bytes} bytes at {offset} of memory that has {}", memory.bytes())))
+}
+
+/// Whether every memory is there and large enough; executors call it before they touch any.
+pub fn check_bindings(program: &Program, bindings: &Bindings<'_>) -> Result<(), DeviceError> {
+    let types = [
+        ("state", bindings.states, &program.states),
+        ("input", bindings.inputs, &program.inputs),
+        ("output", bindings.outputs, &program.outputs),
+    ];
+    for (kind, memories, types) in types {
+        check(kind, memories, types.len(), |i| types[i].bytes())?;
+    }
+    check("arena slab", bindings.arena, program.slabs.len(), |i| program.slabs[i])
+}
+
+fn check(
+    kind: &str,
+    memories: &[Memory],
+    count: usize,
+    bytes: impl Fn(usize) -> usize,
+) -> Result<(), DeviceError> {
+    if memories.len() < count {
+        return Err(DeviceError::Binding(format!("{} memories for {count} {kind}s", memories.len())));
+    }
+    for (i, memory) in memories[..count].iter().enumerate() {
+        if memory.bytes() < bytes(i) {
+            let message = format!("{kind} {i} needs {} bytes, its memory has {}", bytes(i), memory.bytes());
+            return Err(DeviceError::Binding(message));
+        }
+    }
+    Ok(())
+}
