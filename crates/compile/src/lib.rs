@@ -1,8 +1,26 @@
 //! From a recording to a program: passes in the order they run.
+//!
+//! Graph to graph: [`simplify`], [`multiply_add`], [`calls`], [`layout`]. Graph to program: [`fuse`] decides which ops share
+//! a kernel, [`lower`] and [`emit`] write the kernels, [`schedule`] orders them, [`memory`] places what they touch.
 
-use std::time::Duration;
-use warploom_device::{Program, Target};
-use warploom_graph::{Error, Recording};
+mod calls;
+mod emit;
+mod fuse;
+mod index;
+mod layout;
+mod lower;
+mod memory;
+mod multiply_add;
+mod rewrite;
+mod schedule;
+mod simplify;
+mod views;
+
+use lower::{Buffers, Home};
+use std::time::{Duration, Instant};
+use warploom_device::{BufferId, Class, Program, Target};
+use warploom_graph::verify::verify;
+use warploom_graph::{Error, Graph, ParameterRole, Recording, ResultRole, Type};
 
 /// What the compiler may be told.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -22,12 +40,99 @@ impl Default for Options {
 pub struct Compiled {
     /// The program.
     pub program: Program,
+    /// The graph after the graph passes, from which kernels were made.
+    pub graph: Graph,
     /// Time from recording to program.
     pub elapsed: Duration,
 }
 
 /// Compiles a recording for a target.
 pub fn compile(recording: &Recording, target: &dyn Target, options: Options) -> Result<Compiled, Error> {
-    let _ = (recording, target, options);
-    Err(Error::new("compile", "under construction"))
+    let started = Instant::now();
+    check_dtypes(&recording.graph, target)?;
+    let mut notes = Vec::new();
+    let graph = checked("recording", recording.graph.clone())?;
+    let graph = checked("calls", calls::calls(&graph, target, &mut notes)?)?;
+    let graph = checked("simplify", simplify::simplify(&graph)?)?;
+    let graph = checked("layout", layout::layout(&graph)?)?;
+    let graph = checked("multiply_add", multiply_add::multiply_add(&graph)?)?;
+    let graph = checked("simplify", simplify::simplify(&graph)?)?;
+
+    let mut buffers = Buffers { list: Vec::new() };
+    let mut states: Vec<Option<(BufferId, Type)>> = vec![None; recording.state_count()];
+    let (mut inputs, mut outputs, mut written) = (Vec::new(), Vec::new(), Vec::new());
+    let mut parameters = Vec::new();
+    for (value, role) in graph.parameters().iter().zip(&recording.parameters) {
+        let ty = graph.ty(*value).clone();
+        let buffer = match role {
+            ParameterRole::Input => {
+                inputs.push(ty.clone());
+                buffers.add(ty, Home::Bound(Class::Input(inputs.len() - 1)))
+            }
+            ParameterRole::State(slot) => {
+                let buffer = buffers.add(ty.clone(), Home::Bound(Class::State(*slot)));
+                states[*slot] = Some((buffer, ty));
+                buffer
+            }
+        };
+        parameters.push(buffer);
+    }
+    let mut targets = Vec::new();
+    for (value, role) in graph.results().iter().zip(&recording.results) {
+        let ty = graph.ty(*value).clone();
+        targets.push(match role {
+            ResultRole::Output => {
+                outputs.push(ty.clone());
+                buffers.add(ty, Home::Bound(Class::Output(outputs.len() - 1)))
+            }
+            ResultRole::Update(slot) => {
+                written.push(*slot);
+                match &states[*slot] {
+                    Some((buffer, _)) => *buffer,
+                    None => {
+                        let buffer = buffers.add(ty.clone(), Home::Bound(Class::State(*slot)));
+                        states[*slot] = Some((buffer, ty));
+                        buffer
+                    }
+                }
+            }
+        });
+    }
+    let units = lower::lower(&graph, &parameters, &targets, &mut buffers, target, options);
+    let (specs, slabs) =
+        memory::place(&units, &buffers, target.capabilities()).map_err(|message| Error::new("memory", message))?;
+    let unused = || Type::scalar(warploom_graph::DType::U8);
+    let program = Program {
+        buffers: specs,
+        steps: memory::flatten(units),
+        states: states.into_iter().map(|s| s.map_or_else(unused, |s| s.1)).collect(),
+        written,
+        inputs,
+        outputs,
+        slabs,
+        notes,
+    };
+    Ok(Compiled { program, graph, elapsed: started.elapsed() })
+}
+
+/// The verifier after a pass, in tests and debug builds.
+fn checked(pass: &str, graph: Graph) -> Result<Graph, Error> {
+    if cfg!(debug_assertions) {
+        verify(&graph).map_err(|error| Error::new(format!("after {pass}: {}", error.op), error.message))?;
+    }
+    Ok(graph)
+}
+
+fn check_dtypes(graph: &Graph, target: &dyn Target) -> Result<(), Error> {
+    let capabilities = target.capabilities();
+    for (_, node) in graph.nodes() {
+        for value in node.outputs() {
+            let dtype = graph.ty(value).dtype;
+            if !capabilities.dtypes.contains(&dtype) {
+                let message = format!("{} does not compute with {dtype}; cast to f32 first", capabilities.id);
+                return Err(Error::new(node.op.name(), message).at(&node.origin));
+            }
+        }
+    }
+    Ok(())
 }

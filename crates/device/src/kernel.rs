@@ -159,14 +159,25 @@ impl Kernel {
 
     /// Buffers that are read.
     pub fn reads(&self) -> impl Iterator<Item = BufferId> + '_ {
-        self.instructions().flat_map(|(_, instruction)| -> SmallVec<[BufferId; 3]> {
-            match instruction {
-                Instruction::Load { buffer, .. } | Instruction::LoadAt { buffer, .. } => SmallVec::from_slice(&[*buffer]),
-                Instruction::Random { seed, step, iteration, .. } => SmallVec::from_slice(&[*seed, *step, *iteration]),
-                Instruction::Literal(_) | Instruction::Index { .. } | Instruction::Product(_)
-                | Instruction::Apply { .. } => SmallVec::new(),
+        self.instructions().flat_map(|(_, instruction)| instruction.reads())
+    }
+
+    /// Buffers that the body reads.
+    pub fn reads_in_body(&self) -> impl Iterator<Item = BufferId> + '_ {
+        self.body.iter().flat_map(Instruction::reads)
+    }
+}
+
+impl Instruction {
+    /// Buffers it reads.
+    pub fn reads(&self) -> SmallVec<[BufferId; 3]> {
+        match self {
+            Instruction::Load { buffer, .. } | Instruction::LoadAt { buffer, .. } => SmallVec::from_slice(&[*buffer]),
+            Instruction::Random { seed, step, iteration, .. } => SmallVec::from_slice(&[*seed, *step, *iteration]),
+            Instruction::Literal(_) | Instruction::Index { .. } | Instruction::Product(_) | Instruction::Apply { .. } => {
+                SmallVec::new()
             }
-        })
+        }
     }
 }
 

@@ -5,6 +5,7 @@ mod error;
 mod executor;
 pub mod kernel;
 pub mod null;
+mod print;
 mod program;
 
 pub use error::DeviceError;
