@@ -3,7 +3,7 @@
 
 use crate::fuse::{Group, Kind, split};
 use crate::index::{Obstacle, Position};
-use crate::views::{follow, trace};
+use crate::views::{follow, same_elements, trace};
 use smallvec::SmallVec;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -157,7 +157,7 @@ fn attempt(
             let shape = graph.ty(operand).shape.clone();
             let position = operand_position(&shape, axes, space, reduced, &extents).ok_or(Fail::Dense(operand))?;
             let section = Section { shape, position };
-            for member in group.members.iter().filter(|m| **m < anchor) {
+            for member in &group.body {
                 emitter.member(*member, &section, &body)?;
             }
             let register = emitter.operand(operand, &section, &body)?;
@@ -170,7 +170,7 @@ fn attempt(
             let value = if rounded { code.emit(ScalarOp::Cast, stored, &[result]) } else { result };
             emitter.registers.insert(node.output(), value);
             let code = RefCell::new(code);
-            for member in group.members.iter().filter(|m| **m > anchor) {
+            for member in group.members.iter().filter(|m| **m != anchor) {
                 emitter.member(*member, &over_space, &code)?;
             }
             tail = Some(code);
@@ -223,7 +223,7 @@ fn attempt(
 
 /// Names of the members' ops, the anchor's first.
 fn name(graph: &Graph, group: &Group) -> String {
-    let mut names: Vec<&str> = group.members.iter().map(|m| graph.node(*m).op.name()).collect();
+    let mut names: Vec<&str> = group.members.iter().chain(&group.body).map(|m| graph.node(*m).op.name()).collect();
     if let Kind::Reduce(anchor) | Kind::Contract(anchor) = group.kind {
         names.retain(|n| *n != graph.node(anchor).op.name());
         names.insert(0, graph.node(anchor).op.name());
@@ -272,10 +272,9 @@ impl Emitter<'_, '_> {
         }
         let stored = |v: Value| self.source.buffer_of[v.index()].is_some();
         let rank = self.extents.len();
-        let flat = traced.plain && stored(traced.base);
-        let (base, map) = if flat {
+        let (base, map) = if let Some(base) = same_elements(graph, value, stored) {
             let map = section.position.map(&section.shape, rank);
-            (traced.base, map.map_err(|o| self.obstacle(o, value))?)
+            (base, map.map_err(|o| self.obstacle(o, value))?)
         } else {
             let start = self.at(section, &graph.ty(value).shape).map_err(|o| self.obstacle(o, value))?;
             let (base, position) =

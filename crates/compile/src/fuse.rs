@@ -12,7 +12,7 @@ use warploom_graph::{Dims, Graph, Node, NodeId, Op, Value};
 pub(crate) enum Kind {
     /// Elementwise ops over one space.
     Pointwise,
-    /// A reduction: members before it are its body, those after it its tail.
+    /// A reduction with its body; the other members are its tail.
     Reduce(NodeId),
     /// A product; members after it are its epilogue.
     Contract(NodeId),
@@ -23,8 +23,10 @@ pub(crate) enum Kind {
 #[derive(Clone, Debug)]
 pub(crate) struct Group {
     pub kind: Kind,
-    /// In topological order, the anchor included.
+    /// In topological order, the anchor included; of a reduction without its body.
     pub members: Vec<NodeId>,
+    /// Of a reduction: what is computed at each reduced element, in topological order.
+    pub body: Vec<NodeId>,
     /// Extents of the kernel's axes: for a reduction those of its result, for a product `[batch, m, n]`.
     pub space: Dims,
 }
@@ -78,7 +80,10 @@ pub(crate) fn fuse(graph: &Graph, enabled: bool) -> Fusion {
         node.outputs().for_each(|v| stored[v.index()] = fuser.needs_memory(id, v.index()));
     }
     let mut groups = fuser.groups;
-    groups.iter_mut().for_each(|g| g.members.sort_unstable());
+    for group in &mut groups {
+        group.members.sort_unstable();
+        group.body.sort_unstable();
+    }
     Fusion { groups, group_of: fuser.group_of, stored }
 }
 
@@ -170,7 +175,7 @@ impl Fuser<'_> {
             op if is_pointwise(op) => (Kind::Pointwise, shape),
             _ => (Kind::Opaque(id), shape),
         };
-        self.groups.push(Group { kind, members: Vec::new(), space });
+        self.groups.push(Group { kind, members: Vec::new(), body: Vec::new(), space });
         self.reads.push(SmallVec::new());
         self.join(self.groups.len() - 1, id, &sources);
     }
@@ -317,7 +322,8 @@ impl Fuser<'_> {
                 Kind::Pointwise | Kind::Contract(_) => added == 0 && self.fits(goal, node),
                 Kind::Reduce(anchor) => {
                     let whole = &graph.ty(graph.node(anchor).inputs[0]).shape;
-                    let body = self.uses[value].iter().all(|u| u.reader <= anchor);
+                    let swept = |u: &Use| u.reader == anchor || self.groups[goal].body.contains(&u.reader);
+                    let body = self.uses[value].iter().all(swept);
                     added <= 1 && body && *whole == graph.ty(node.output()).shape
                 }
                 Kind::Opaque(_) => false,
@@ -328,7 +334,12 @@ impl Fuser<'_> {
                     self.groups[goal].space = space;
                 }
                 self.groups[home].members.retain(|m| *m != id);
+                self.groups[home].body.retain(|m| *m != id);
                 self.join(goal, id, &sources);
+                if matches!(self.groups[goal].kind, Kind::Reduce(_)) {
+                    self.groups[goal].members.pop();
+                    self.groups[goal].body.push(id);
+                }
             }
         }
     }

@@ -3,7 +3,7 @@
 use crate::emit::{Destination, Missing, Source, kernel};
 use crate::fuse::{Fusion, Group, Kind, fuse, is_computing};
 use crate::index::Position;
-use crate::views::{follow, is_view, trace};
+use crate::views::{follow, is_view, same_elements, trace};
 use crate::Options;
 use smallvec::SmallVec;
 use warploom_device::{BufferId, Class, Contraction, IndexMap, Loop, Operand, ScatterStep, Step, Target, Window};
@@ -178,9 +178,9 @@ impl Region<'_> {
 
     /// Dense memory of any value: its own, that of what it reshapes, or a copy made now.
     fn dense(&mut self, value: Value, buffers: &mut Buffers) -> BufferId {
-        let traced = trace(self.graph, value);
-        let own = self.buffer_of[value.index()];
-        if let Some(buffer) = own.or_else(|| self.buffer_of[traced.base.index()].filter(|_| traced.plain)) {
+        let same = same_elements(self.graph, value, |v| self.buffer_of[v.index()].is_some());
+        if let Some(buffer) = same.and_then(|v| self.buffer_of[v.index()]) {
+            self.buffer_of[value.index()] = Some(buffer);
             return buffer;
         }
         let buffer = buffers.add(self.graph.ty(value).clone(), Home::Temporary);
@@ -192,7 +192,12 @@ impl Region<'_> {
     /// A kernel that writes a view, literal or stored value to a destination.
     fn copy(&mut self, value: Value, destination: Destination, buffers: &mut Buffers) {
         let group =
-            Group { kind: Kind::Pointwise, members: Vec::new(), space: self.graph.ty(value).shape.clone() };
+            Group {
+            kind: Kind::Pointwise,
+            members: Vec::new(),
+            body: Vec::new(),
+            space: self.graph.ty(value).shape.clone(),
+        };
         self.emit(&group, &[destination], buffers);
     }
 
@@ -200,7 +205,7 @@ impl Region<'_> {
     fn emit_anchored(&mut self, id: NodeId, buffers: &mut Buffers) {
         let Some(index) = self.fusion.group_of[id.index()] else { return };
         let group = self.fusion.groups[index].clone();
-        if group.members.last() != Some(&id) {
+        if group.members.iter().chain(&group.body).max() != Some(&id) {
             return;
         }
         if let Kind::Opaque(anchor) = group.kind {

@@ -33,6 +33,19 @@ pub(crate) fn trace(graph: &Graph, value: Value) -> Trace {
     }
 }
 
+/// The value with memory of its own whose elements `value` has in the same order, through reshapes alone.
+pub(crate) fn same_elements(graph: &Graph, value: Value, stored: impl Fn(Value) -> bool) -> Option<Value> {
+    let mut value = value;
+    while !stored(value) {
+        let maker = graph.maker(value);
+        if !matches!(maker.op, Op::Reshape(_)) {
+            return None;
+        }
+        value = maker.inputs[0];
+    }
+    Some(value)
+}
+
 /// The position in the base of `value`'s trace, given the position in `value`, for a kernel of these extents. Stops early
 /// at values for which `stored` says that they have memory of their own.
 pub(crate) fn follow(

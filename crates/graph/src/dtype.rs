@@ -25,16 +25,8 @@ pub enum DType {
 
 impl DType {
     /// Every dtype, for tests and tables.
-    pub const ALL: [DType; 8] = [
-        DType::Bool,
-        DType::U8,
-        DType::I32,
-        DType::U32,
-        DType::F16,
-        DType::BF16,
-        DType::F32,
-        DType::F64,
-    ];
+    pub const ALL: [DType; 8] =
+        [DType::Bool, DType::U8, DType::I32, DType::U32, DType::F16, DType::BF16, DType::F32, DType::F64];
 
     /// Bytes of one stored element.
     pub const fn bytes(self) -> usize {
@@ -70,17 +62,20 @@ impl DType {
         }
     }
 
-    /// Rounds an f64 to the nearest value this dtype holds; integers wrap as two's complement, truth is `!= 0`.
+    /// The value of this dtype that stands for an f64. Floats round once, to nearest, ties to even. Integers truncate
+    /// and wrap as two's complement (what is not finite gives 0), unlike [`crate::Op::Cast`], which saturates: so -1 is
+    /// the u32 of all ones. Truth is `!= 0`.
     pub fn round(self, x: f64) -> f64 {
+        let word = || x.trunc().rem_euclid(4294967296.0) as u32;
         match self {
             DType::F64 => x,
             DType::F32 => x as f32 as f64,
-            DType::F16 => half::f16::from_f32(x as f32).to_f64(),
-            DType::BF16 => half::bf16::from_f32(x as f32).to_f64(),
+            DType::F16 => half::f16::from_f32(round_to_odd(x)).to_f64(),
+            DType::BF16 => half::bf16::from_f32(round_to_odd(x)).to_f64(),
             DType::Bool => (x != 0.0) as u8 as f64,
-            DType::U8 => (x as i64) as u8 as f64,
-            DType::I32 => (x as i64) as i32 as f64,
-            DType::U32 => (x as i64) as u32 as f64,
+            DType::U8 => word() as u8 as f64,
+            DType::I32 => word() as i32 as f64,
+            DType::U32 => word() as f64,
         }
     }
 
@@ -105,6 +100,18 @@ impl DType {
     }
 }
 
+/// `x` as f32, with the last bit set where `x` lies between two f32. Rounding this to a narrower float gives what rounding
+/// `x` itself would (Boldo & Melquiond, "Emulation of FMA and correctly rounded sums", 2008); going through the nearest
+/// f32 would round ties wrongly.
+fn round_to_odd(x: f64) -> f32 {
+    let nearest = x as f32;
+    if x.is_nan() || nearest as f64 == x {
+        return nearest;
+    }
+    let too_far = (nearest as f64).abs() > x.abs();
+    f32::from_bits((nearest.to_bits() - too_far as u32) | 1)
+}
+
 impl fmt::Display for DType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
@@ -120,9 +127,13 @@ pub struct Literal {
 }
 
 impl Literal {
-    /// A literal of any dtype from a number, rounded to what the dtype holds.
+    /// A literal of any dtype from a number, by the rules of [`DType::round`].
     pub fn new(dtype: DType, value: f64) -> Literal {
-        if dtype.is_float() { Literal::float(dtype, value) } else { Literal::int(dtype, dtype.round(value) as i64) }
+        if dtype.is_float() {
+            Literal::float(dtype, value)
+        } else {
+            Literal::int(dtype, dtype.round(value) as i64)
+        }
     }
 
     fn float(dtype: DType, value: f64) -> Literal {

@@ -2,6 +2,7 @@
 //! kernels for every executor, tests and the printed op table follow from the row.
 
 use crate::dtype::DType;
+use crate::erf::{TWO_OVER_SQRT_PI, erf};
 use crate::expr::Expr;
 use crate::scalar::Scalar;
 
@@ -124,14 +125,24 @@ fn two<'b>(a: Expr<'b>, b: Expr<'b>) -> Cotangents<'b> {
     [Some(a), Some(b), None]
 }
 
+/// `dz` to the first operand where it wins, half to each where they are even, else to the second.
+fn split<'b>(dz: Expr<'b>, wins: Expr<'b>, even: Expr<'b>) -> Cotangents<'b> {
+    let (zero, half) = (dz.like(0.0), dz * 0.5);
+    two(wins.select(&dz, &even.select(&half, &zero)), wins.select(&zero, &even.select(&half, &dz)))
+}
+
 /// Names the operands; their number is checked when the op is recorded.
 macro_rules! bind {
     ($operands:ident: $($name:ident),*) => { let &[$($name),*] = $operands else { unreachable!("arity was checked") }; };
 }
 
 macro_rules! optional {
-    () => { None };
-    ($value:expr) => { Some($value) };
+    () => {
+        None
+    };
+    ($value:expr) => {
+        Some($value)
+    };
 }
 
 macro_rules! whole {
@@ -211,28 +222,6 @@ const SPECIAL: &[f64] = &[-1.0, 0.0, 2.5, f64::INFINITY, f64::NEG_INFINITY, f64:
 const HALVES: &[f64] = &[-2.5, -1.5, -0.7, -0.5, 0.0, 0.3, 0.5, 1.5, 2.5];
 const COUNTS: &[f64] = &[0.0, 1.0, 3.0, 8.0, 31.0];
 
-/// 2 / sqrt(pi), the slope of erf at 0.
-const TWO_OVER_SQRT_PI: f64 = std::f64::consts::FRAC_2_SQRT_PI;
-
-/// erf by its Taylor series near 0 and the continued fraction of erfc beyond (Abramowitz & Stegun 7.1.6, 7.1.14).
-fn erf(x: f64) -> f64 {
-    let a = x.abs();
-    if a < 2.5 {
-        let (mut term, mut sum, mut n) = (a, a, 0.0);
-        while term > 1e-18 * sum {
-            n += 1.0;
-            term *= 2.0 * a * a / (2.0 * n + 1.0);
-            sum += term;
-        }
-        (TWO_OVER_SQRT_PI * (-a * a).exp() * sum).copysign(x)
-    } else if a.is_nan() {
-        x
-    } else {
-        let tail = (1..=60).rev().fold(0.0, |f, k| k as f64 * 0.5 / (a + f));
-        (1.0 - (-a * a).exp() / ((a + tail) * std::f64::consts::PI.sqrt())).copysign(x)
-    }
-}
-
 elementwise! {
     /// Sum.
     ADD add(x, y): Number {
@@ -257,7 +246,7 @@ elementwise! {
     /// Product.
     MUL mul(x, y): Number {
         reference: x * y,
-        whole: x * y,
+        whole: x.wrapping_mul(y),
         gradient(_, dz): two(dz * y, dz * x),
         expression: x * y,
         simplify: if y.is(1.0) { Some(x) } else if x.is(1.0) { Some(y) } else { None },
@@ -278,20 +267,18 @@ elementwise! {
     REM rem(x, y): Number {
         reference: x % y,
         whole: if y == 0 { 0 } else { x % y },
-        gradient(_, dz): two(dz, {
-            let quotient = x / y;
-            let truncated = quotient.sign() * quotient.abs().floor();
-            -(dz * truncated)
-        }),
+        gradient(z, dz): two(dz, -(dz * ((x - z) / y).round())),
         expression: x % y,
         samples: &[-7.3, -2.9, -1.3, 0.4, 1.7, 5.2],
     }
-    /// x to the power of y.
+    /// x to the power of y. The gradient of x is 0 where y is 0, that of y is 0 where x is 0 and NaN where x is negative.
     POW pow(x, y): Float {
         reference: x.powf(y),
         gradient(z, dz): {
-            let safe = x.greater(&x.like(0.0)).select(&x, &x.like(1.0));
-            two(dz * y * x.pow(&(y - 1.0)), dz * z * safe.log())
+            let zero = x.like(0.0);
+            let slope = y.equal(&zero).select(&zero, &(y * x.pow(&(y - 1.0))));
+            let base = x.equal(&zero).select(&x.like(1.0), &x);
+            two(dz * slope, dz * z * base.log())
         },
         expression: x.pow(y),
         simplify: if y.is(1.0) { Some(x) } else if y.is(2.0) { Some(x * x) } else { None },
@@ -302,10 +289,7 @@ elementwise! {
     MINIMUM minimum(x, y): Number {
         reference: if x < y || x.is_nan() { x } else { y },
         whole: x.min(y),
-        gradient(_, dz): {
-            let share = dz * x.less(&y).select(&x.like(1.0), &x.equal(&y).select(&x.like(0.5), &x.like(0.0)));
-            two(share, dz - share)
-        },
+        gradient(_, dz): split(dz, x.less(&y), x.equal(&y)),
         expression: x.minimum(y),
         samples: NUMBERS,
         onnx: "Min",
@@ -314,10 +298,7 @@ elementwise! {
     MAXIMUM maximum(x, y): Number {
         reference: if x > y || x.is_nan() { x } else { y },
         whole: x.max(y),
-        gradient(_, dz): {
-            let share = dz * x.greater(&y).select(&x.like(1.0), &x.equal(&y).select(&x.like(0.5), &x.like(0.0)));
-            two(share, dz - share)
-        },
+        gradient(_, dz): split(dz, x.greater(&y), x.equal(&y)),
         expression: x.maximum(y),
         samples: NUMBERS,
         onnx: "Max",
@@ -410,7 +391,7 @@ elementwise! {
     /// x times x.
     SQUARE square(x): Number {
         reference: x * x,
-        whole: x * x,
+        whole: x.wrapping_mul(x),
         gradient(_, dy): one(dy * (x + x)),
         expression: x * x,
         samples: NUMBERS,
@@ -423,6 +404,20 @@ elementwise! {
         samples: NUMBERS,
         onnx: "Exp",
     }
+    /// e to the power of x, less 1; accurate near 0.
+    EXPM1 expm1(x): Float {
+        reference: x.exp_m1(),
+        gradient(y, dy): one(dy * (y + 1.0)),
+        expression: {
+            // Kahan's correction of u - 1 for u = exp(x); x itself where u rounds to 1. It is needed below 1 alone, where
+            // nothing overflows.
+            let u = x.exp();
+            let one = x.like(1.0);
+            let corrected = u.equal(one).select(x, (u - 1.0) * (x / u.log()));
+            x.abs().less(one).select(corrected, u - 1.0)
+        },
+        samples: &[-20.0, -1.5, -1.0, -0.25, -1e-3, -1e-6, 0.0, 1e-6, 0.0625, 0.5, 1.0, 2.0, 7.0],
+    }
     /// Natural logarithm.
     LOG log(x): Float {
         reference: x.ln(),
@@ -430,6 +425,20 @@ elementwise! {
         expression: x.log(),
         samples: POSITIVE,
         onnx: "Log",
+    }
+    /// Natural logarithm of 1 + x; accurate near 0.
+    LOG1P log1p(x): Float {
+        reference: x.ln_1p(),
+        gradient(_, dy): one(dy / (x + 1.0)),
+        expression: {
+            // Kahan's correction of log(u) for u = 1 + x; x itself where u rounds to 1. It is needed below 1 alone, where
+            // nothing overflows.
+            let u = x + 1.0;
+            let one = x.like(1.0);
+            let corrected = u.equal(one).select(x, u.log() * (x / (u - 1.0)));
+            x.abs().less(one).select(corrected, u.log())
+        },
+        samples: &[-0.75, -0.25, -1e-3, -1e-6, 0.0, 1e-6, 0.0625, 0.5, 1.0, 1.75, 3.0, 8.0],
     }
     /// Sine of radians.
     SIN sin(x): Float {
@@ -490,7 +499,7 @@ elementwise! {
     RELU relu(x): Signed {
         reference: if x < 0.0 { 0.0 } else { x },
         whole: x.max(0),
-        gradient(_, dy): one(x.greater(&x.like(0.0)).select(&dy, &x.like(0.0))),
+        gradient(y, dy): one(y.greater(&y.like(0.0)).select(&dy, &y.like(0.0))),
         expression: x.maximum(x.like(0.0)),
         samples: &[-3.0, -0.25, 0.5, 2.0],
         onnx: "Relu",
@@ -545,7 +554,7 @@ elementwise! {
     /// Whether neither infinite nor NaN.
     IS_FINITE is_finite(x): FloatTest {
         reference: x.is_finite() as u8 as f64,
-        expression: (x - x).equal(x.like(0.0)),
+        expression: (x * 0.0).equal(x.like(0.0)),
         samples: SPECIAL,
     }
     /// Whether NaN.

@@ -22,6 +22,11 @@ impl Builder {
         Builder { graph: RefCell::new(graph), origin: RefCell::new(origin) }
     }
 
+    /// The place of what is added next.
+    pub fn origin(&self) -> Origin {
+        self.origin.borrow().clone()
+    }
+
     /// Sets the place of what is added next.
     pub fn set_origin(&self, origin: Origin) {
         *self.origin.borrow_mut() = origin;
@@ -168,7 +173,7 @@ impl<'b> Expr<'b> {
         if from[..] == *shape {
             return self;
         }
-        let mut full = Dims::from_elem(1, shape.len() - from.len());
+        let mut full = Dims::from_elem(1, shape.len().saturating_sub(from.len()));
         full.extend_from_slice(&from);
         let full = self.reshape(&full);
         if full.ty().shape[..] == *shape { full } else { full.then(Op::Expand(Dims::from_slice(shape))) }

@@ -1,167 +1,251 @@
 //! Reverse-mode gradients that build graph, and so differentiate again.
 
+mod regions;
+
 use crate::dtype::DType;
 use crate::elementwise::ElementwiseMethods;
 use crate::error::Error;
 use crate::expr::{Builder, Expr};
-use crate::graph::{Graph, Node, Value};
-use crate::op::{CallGradient, ContractAxes, Op, Reduction, ScatterKind};
+use crate::graph::{Graph, Node, NodeId, Value};
+use crate::op::{ContractAxes, Op, Reduction, ScatterKind};
 use crate::shape::{Dims, Type};
-use smallvec::SmallVec;
-use std::sync::Arc;
+use smallvec::{SmallVec, smallvec};
 
 /// Cotangents of a node's inputs; `None` where no gradient passes.
 type Cotangents<'b> = SmallVec<[Option<Expr<'b>>; 3]>;
 
-/// Vector-Jacobian product: given outputs with their cotangents, the cotangents of `wrt`. `None` for a value on which no
-/// output depends differentiably.
-pub fn vjp(builder: &Builder, outputs: &[(Value, Value)], wrt: &[Value]) -> Result<Vec<Option<Value>>, Error> {
-    let nodes: Vec<Node> = builder.with(|g| g.nodes().map(|(_, n)| n.clone()).collect());
-    let count = builder.with(Graph::value_count);
-    let active = active_values(builder, &nodes, wrt, count);
-    let mut cotangents: Vec<Option<Value>> = vec![None; count];
-    for (output, cotangent) in outputs {
-        accumulate(builder, &mut cotangents, *output, *cotangent);
-    }
-    for node in nodes.iter().rev() {
-        let wanted = node.inputs.iter().any(|v| active[v.index()]);
-        let reached = node.outputs().any(|v| cotangents[v.index()].is_some());
-        if !wanted || !reached {
-            continue;
-        }
-        builder.set_origin(node.origin.clone());
-        let upstream: Vec<Option<Expr>> =
-            node.outputs().map(|v| cotangents[v.index()].map(|c| builder.expr(c))).collect();
-        let inputs: SmallVec<[Expr; 3]> = node.inputs.iter().map(|v| builder.expr(*v)).collect();
-        let downstream = rule(builder, node, &inputs, &upstream).map_err(|e| e.at(&node.origin))?;
-        for (input, cotangent) in node.inputs.iter().zip(downstream) {
-            if let Some(cotangent) = cotangent.filter(|_| active[input.index()]) {
-                accumulate(builder, &mut cotangents, *input, cotangent.value());
-            }
-        }
-    }
-    Ok(wrt.iter().map(|v| cotangents[v.index()]).collect())
+/// Vector-Jacobian product: given float outputs with their cotangents, the cotangents of `wrt`. `None` for a value on
+/// which no output depends differentiably.
+pub fn vjp(
+    builder: &Builder,
+    outputs: &[(Value, Value)],
+    wrt: &[Value],
+) -> Result<Vec<Option<Value>>, Error> {
+    builder.with(|graph| check(graph, outputs, wrt))?;
+    let origin = builder.origin();
+    let found = walk_back(builder, 0, outputs, wrt);
+    builder.set_origin(origin);
+    found
 }
 
 /// Gradients of a float scalar with respect to `wrt`.
 pub fn gradients(builder: &Builder, loss: Value, wrt: &[Value]) -> Result<Vec<Option<Value>>, Error> {
-    let ty = builder.with(|g| g.ty(loss).clone());
+    builder.with(|graph| check(graph, &[], &[loss]))?;
+    let ty = builder.expr(loss).ty();
     if !ty.shape.is_empty() || !ty.dtype.is_float() {
-        return Err(Error::new("gradients", format!("are of a float scalar, found {ty}; reduce it with a mean or sum")));
+        return Err(Error::new(
+            "gradients",
+            format!("are of a float scalar, found {ty}; reduce it with a mean or sum"),
+        ));
     }
     let one = builder.fill(&ty, 1.0).value();
     vjp(builder, &[(loss, one)], wrt)
 }
 
-/// Float values that depend on some of `wrt`.
-fn active_values(builder: &Builder, nodes: &[Node], wrt: &[Value], count: usize) -> Vec<bool> {
-    let mut active = vec![false; count];
-    wrt.iter().for_each(|v| active[v.index()] = true);
-    builder.with(|graph| {
-        for node in nodes {
-            if node.inputs.iter().any(|v| active[v.index()]) && !matches!(node.op, Op::StopGradient) {
-                node.outputs().for_each(|v| active[v.index()] |= graph.ty(v).dtype.is_float());
+fn check(graph: &Graph, outputs: &[(Value, Value)], wrt: &[Value]) -> Result<(), Error> {
+    let mut values = outputs.iter().flat_map(|(output, cotangent)| [output, cotangent]).chain(wrt);
+    if let Some(foreign) = values.find(|v| v.index() >= graph.value_count()) {
+        return Err(Error::new("gradients", format!("value {} is of another graph", foreign.index())));
+    }
+    for (output, cotangent) in outputs {
+        let (ty, found) = (graph.ty(*output), graph.ty(*cotangent));
+        if !ty.dtype.is_float() {
+            return Err(Error::new("gradients", format!("are of floats, found {ty}; cast it")));
+        }
+        if ty != found {
+            return Err(Error::new(
+                "gradients",
+                format!("the cotangent of {ty} is {found}; it must have the same type"),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// [`vjp`] through the nodes from the `first` on; earlier values are taken as given.
+fn walk_back(
+    builder: &Builder,
+    first: usize,
+    outputs: &[(Value, Value)],
+    wrt: &[Value],
+) -> Result<Vec<Option<Value>>, Error> {
+    let (mut marks, count) = builder.with(|graph| (Marks::new(graph, first, wrt), graph.len()));
+    for (output, cotangent) in outputs {
+        marks.accumulate(builder, *output, *cotangent);
+    }
+    for id in (first..count).rev().map(|i| NodeId(i as u32)) {
+        let reached = |node: &&Node| {
+            node.outputs().any(|v| marks.cotangent(v).is_some())
+                && node.inputs.iter().any(|v| marks.is_active(*v))
+        };
+        let Some(node) = builder.with(|graph| Some(graph.node(id)).filter(reached).cloned()) else {
+            continue;
+        };
+        builder.set_origin(node.origin.clone());
+        let step = Step {
+            builder,
+            inputs: node.inputs.iter().map(|v| builder.expr(*v)).collect(),
+            wanted: node.inputs.iter().map(|v| marks.is_active(*v)).collect(),
+            upstream: node.outputs().map(|v| marks.cotangent(v).map(|c| builder.expr(c))).collect(),
+            node: &node,
+        };
+        let downstream = step.rule().map_err(|e| e.at(&node.origin))?;
+        for (input, cotangent) in node.inputs.iter().zip(downstream) {
+            if let Some(cotangent) = cotangent.filter(|_| marks.is_active(*input)) {
+                marks.accumulate(builder, *input, cotangent.value());
             }
         }
-    });
-    active
+    }
+    Ok(wrt.iter().map(|v| marks.cotangent(*v)).collect())
 }
 
-fn accumulate(builder: &Builder, cotangents: &mut [Option<Value>], value: Value, more: Value) {
-    let slot = &mut cotangents[value.index()];
-    *slot = Some(match *slot {
-        None => more,
-        Some(sum) => (builder.expr(sum) + builder.expr(more)).value(),
-    });
+/// What a walk knows of a value: whether it is a float that depends on `wrt`, and the cotangent gathered so far.
+#[derive(Clone, Copy, Default)]
+struct Mark {
+    active: bool,
+    cotangent: Option<Value>,
 }
 
-fn rule<'b>(
-    builder: &'b Builder,
-    node: &Node,
-    inputs: &[Expr<'b>],
-    upstream: &[Option<Expr<'b>>],
-) -> Result<Cotangents<'b>, Error> {
-    let one = |e: Expr<'b>| -> Cotangents<'b> { SmallVec::from_elem(Some(e), 1) };
-    let none = || -> Cotangents<'b> { SmallVec::from_elem(None, inputs.len()) };
-    let Some(dy) = upstream[0] else {
-        return many(builder, node, inputs, upstream);
-    };
-    Ok(match &node.op {
-        Op::Parameter(_) | Op::Fill { .. } | Op::Iota { .. } | Op::Random { .. } | Op::StopGradient => none(),
-        Op::Elementwise(op) => {
-            let y = builder.expr(node.output());
-            (op.row().gradient)(inputs, y, dy).into_iter().take(inputs.len()).collect()
-        }
-        Op::Cast(_) => {
-            let from = inputs[0].ty().dtype;
-            if from.is_float() && dy.ty().dtype.is_float() { one(dy.cast(from)) } else { none() }
-        }
-        Op::Reshape(_) => one(dy.reshape(&inputs[0].ty().shape)),
-        Op::Permute(axes) => {
-            let mut inverse = Dims::from_elem(0, axes.len());
-            axes.iter().enumerate().for_each(|(i, a)| inverse[*a] = i);
-            one(dy.permute(&inverse))
-        }
-        Op::Expand(shape) => {
-            let from = inputs[0].ty().shape;
-            let stretched: Dims = (0..shape.len()).filter(|a| from[*a] != shape[*a]).collect();
-            one(dy.reduce_keep(Reduction::Sum, &stretched))
-        }
-        Op::Slice { starts, sizes, steps } => one(unslice(dy, &inputs[0].ty().shape, starts, sizes, steps)),
-        Op::Pad { low, .. } => one(crop(dy, low, &inputs[0].ty().shape)),
-        Op::Concat(axis) => {
-            let mut starts = Dims::from_elem(0, dy.ty().rank());
-            let mut parts = Cotangents::new();
-            for input in inputs {
-                let shape = input.ty().shape;
-                parts.push(Some(crop(dy, &starts, &shape)));
-                starts[*axis] += shape[*axis];
+/// The marks of one walk. Of the values before its first node only `wrt` have one, so that a short walk at the end of a
+/// long graph is cheap.
+struct Marks<'w> {
+    wrt: &'w [Value],
+    first_value: usize,
+    /// For each of `wrt`, then for each value made by the walk's nodes.
+    marks: Vec<Mark>,
+}
+
+impl Marks<'_> {
+    fn new<'w>(graph: &Graph, first: usize, wrt: &'w [Value]) -> Marks<'w> {
+        let nodes = || (first..graph.len()).map(|i| graph.node(NodeId(i as u32)));
+        let first_value = nodes().next().map_or(graph.value_count(), |node| node.output().index());
+        let count = wrt.len() + graph.value_count() - first_value;
+        let mut all = Marks { wrt, first_value, marks: vec![Mark::default(); count] };
+        let activate = |all: &mut Marks, value: Value| {
+            if let Some(slot) = all.slot(value).filter(|_| graph.ty(value).dtype.is_float()) {
+                all.marks[slot].active = true;
             }
-            parts
+        };
+        wrt.iter().for_each(|v| activate(&mut all, *v));
+        for node in nodes() {
+            if node.inputs.iter().any(|v| all.is_active(*v)) && !matches!(node.op, Op::StopGradient) {
+                node.outputs().for_each(|v| activate(&mut all, v));
+            }
         }
-        Op::Reduce { kind, axes } => match kind {
-            Reduction::Sum => one(restore(dy, axes, &inputs[0].ty().shape)),
-            Reduction::Max => one(restore(dy, axes, &inputs[0].ty().shape) * first_largest(inputs[0], axes)),
-            Reduction::Min => one(restore(dy, axes, &inputs[0].ty().shape) * first_largest(-inputs[0], axes)),
-            Reduction::ArgMax => none(),
-        },
-        Op::Contract(axes) => {
-            let (lhs, rhs) = (inputs[0], inputs[1]);
-            SmallVec::from_iter([
-                Some(contract_gradient(axes, lhs, rhs, dy, false)),
-                Some(contract_gradient(axes, lhs, rhs, dy, true)),
-            ])
+        all
+    }
+
+    fn slot(&self, value: Value) -> Option<usize> {
+        match value.index().checked_sub(self.first_value) {
+            Some(offset) => Some(self.wrt.len() + offset),
+            None => self.wrt.iter().position(|v| *v == value),
         }
-        Op::Gather { axis } => {
-            let zeros = inputs[0].like(0.0);
-            let op = Op::Scatter { kind: ScatterKind::Add, axis: *axis };
-            let dx = builder.apply(op, &[zeros.value(), inputs[1].value(), dy.value()]);
-            SmallVec::from_iter([Some(dx), None])
+    }
+
+    fn is_active(&self, value: Value) -> bool {
+        self.slot(value).is_some_and(|slot| self.marks[slot].active)
+    }
+
+    fn cotangent(&self, value: Value) -> Option<Value> {
+        self.slot(value).and_then(|slot| self.marks[slot].cotangent)
+    }
+
+    fn accumulate(&mut self, builder: &Builder, value: Value, more: Value) {
+        if let Some(slot) = self.slot(value) {
+            let sum = &mut self.marks[slot].cotangent;
+            *sum = Some(match *sum {
+                None => more,
+                Some(sum) => (builder.expr(sum) + builder.expr(more)).value(),
+            });
         }
-        Op::Scatter { kind, axis } => scatter_gradient(builder, *kind, *axis, inputs, dy)?,
-        Op::Barrier => one(dy.then(Op::Barrier)),
-        Op::Scan { .. } | Op::Call { .. } => many(builder, node, inputs, upstream)?,
-    })
+    }
 }
 
-/// Rules of ops with several outputs, some of which may have no cotangent.
-fn many<'b>(
+/// One node of the walk back.
+struct Step<'s, 'b> {
     builder: &'b Builder,
-    node: &Node,
-    inputs: &[Expr<'b>],
-    upstream: &[Option<Expr<'b>>],
-) -> Result<Cotangents<'b>, Error> {
-    let upstream: Vec<Expr> = node
-        .outputs()
-        .zip(upstream)
-        .map(|(v, c)| c.unwrap_or_else(|| builder.expr(v).like(0.0)))
-        .collect();
-    match &node.op {
-        Op::Scan { body, length, carries, slices, reverse } => {
-            scan_gradient(builder, body, [*length, *carries, *slices], *reverse, inputs, &upstream)
-        }
-        Op::Call { name, body, gradient } => call_gradient(builder, node, name, body, gradient, inputs, &upstream),
-        _ => Ok(SmallVec::from_elem(None, inputs.len())),
+    node: &'s Node,
+    inputs: SmallVec<[Expr<'b>; 3]>,
+    /// Which inputs' cotangents are asked for; others may be given and are dropped.
+    wanted: SmallVec<[bool; 3]>,
+    /// Cotangents of the outputs, of which at least one is there.
+    upstream: SmallVec<[Option<Expr<'b>>; 1]>,
+}
+
+impl<'b> Step<'_, 'b> {
+    fn rule(&self) -> Result<Cotangents<'b>, Error> {
+        let (builder, inputs) = (self.builder, &self.inputs);
+        let dy = match (&self.node.op, &self.upstream[..]) {
+            (Op::Scan { .. }, _) => return self.scan(),
+            (Op::Call { .. }, _) => return self.call(),
+            (_, [Some(dy)]) => *dy,
+            _ => return Ok(self.none()),
+        };
+        let one = |e: Expr<'b>| -> Cotangents<'b> { smallvec![Some(e)] };
+        let shape = |i: usize| inputs[i].ty().shape;
+        Ok(match &self.node.op {
+            Op::Parameter(_) | Op::Fill { .. } | Op::Iota { .. } | Op::Random { .. } | Op::StopGradient => {
+                self.none()
+            }
+            Op::Elementwise(op) => {
+                let y = builder.expr(self.node.output());
+                (op.row().gradient)(inputs, y, dy).into_iter().take(inputs.len()).collect()
+            }
+            // The operand is active, so this is from float to float.
+            Op::Cast(_) => one(dy.cast(inputs[0].ty().dtype)),
+            Op::Reshape(_) => one(dy.reshape(&shape(0))),
+            Op::Permute(axes) => {
+                let mut inverse = Dims::from_elem(0, axes.len());
+                axes.iter().enumerate().for_each(|(i, a)| inverse[*a] = i);
+                one(dy.permute(&inverse))
+            }
+            Op::Expand(to) => {
+                let from = shape(0);
+                let stretched: Dims = (0..to.len()).filter(|a| from[*a] != to[*a]).collect();
+                one(dy.reduce_keep(Reduction::Sum, &stretched))
+            }
+            Op::Slice { starts, sizes, steps } => one(unslice(dy, &shape(0), starts, sizes, steps)),
+            Op::Pad { low, .. } => one(crop(dy, low, &shape(0))),
+            Op::Concat(axis) => {
+                let mut starts = Dims::from_elem(0, dy.ty().rank());
+                let mut parts = Cotangents::new();
+                for i in 0..inputs.len() {
+                    parts.push(self.wanted[i].then(|| crop(dy, &starts, &shape(i))));
+                    starts[*axis] += shape(i)[*axis];
+                }
+                parts
+            }
+            Op::Reduce { kind, axes } => match kind {
+                Reduction::Sum => one(restore(dy, axes, &shape(0))),
+                Reduction::Max => one(to_first_largest(inputs[0], axes, dy)?),
+                Reduction::Min => one(to_first_largest(-inputs[0], axes, dy)?),
+                Reduction::ArgMax => self.none(),
+            },
+            Op::Contract(axes) => [false, true]
+                .into_iter()
+                .zip(&self.wanted)
+                .map(|(rhs, wanted)| wanted.then(|| contract_gradient(axes, inputs[0], inputs[1], dy, rhs)))
+                .collect(),
+            Op::Gather { axis } => {
+                let zeros = inputs[0].like(0.0);
+                let op = Op::Scatter { kind: ScatterKind::Add, axis: *axis };
+                let dx = builder.apply(op, &[zeros.value(), inputs[1].value(), dy.value()]);
+                smallvec![Some(dx), None]
+            }
+            Op::Scatter { kind, axis } => scatter_gradient(builder, *kind, *axis, inputs, dy)?,
+            Op::Barrier => one(dy.then(Op::Barrier)),
+            Op::Scan { .. } | Op::Call { .. } => unreachable!("taken above"),
+        })
+    }
+
+    fn none(&self) -> Cotangents<'b> {
+        SmallVec::from_elem(None, self.inputs.len())
+    }
+
+    /// The cotangents of all outputs, zeros where there is none.
+    fn all_upstream(&self) -> Vec<Expr<'b>> {
+        let zeros = |v: Value| self.builder.expr(v).like(0.0);
+        self.node.outputs().zip(&self.upstream).map(|(v, c)| c.unwrap_or_else(|| zeros(v))).collect()
     }
 }
 
@@ -171,22 +255,25 @@ fn restore<'b>(dy: Expr<'b>, axes: &[usize], shape: &[usize]) -> Expr<'b> {
     dy.reshape(&kept).broadcast(shape)
 }
 
-/// 1 where `x` has the first largest element along `axes`, else 0, in `x`'s dtype.
-fn first_largest<'b>(x: Expr<'b>, axes: &[usize]) -> Expr<'b> {
+/// `dy` where `x` has the first largest element along the reduced `axes`, 0 elsewhere.
+fn to_first_largest<'b>(x: Expr<'b>, axes: &[usize], dy: Expr<'b>) -> Result<Expr<'b>, Error> {
     let ty = x.ty();
+    let builder = x.builder();
     let kept: Dims = (0..ty.rank()).filter(|a| !axes.contains(a)).collect();
     let order: Dims = kept.iter().chain(axes).copied().collect();
-    let mut flat: Dims = kept.iter().map(|a| ty.shape[*a]).collect();
-    flat.push(axes.iter().map(|a| ty.shape[*a]).product());
+    let extents = |axes: &[usize]| -> Dims { axes.iter().map(|a| ty.shape[*a]).collect() };
+    let mut flat = extents(&kept);
+    flat.push(extents(axes).iter().product());
     let last = flat.len() - 1;
     let rows = x.permute(&order).reshape(&flat);
-    let winner = rows.reduce_keep(Reduction::ArgMax, &[last]).broadcast(&flat);
-    let position = x.builder().apply(Op::Iota { dtype: DType::I32, shape: flat.clone(), axis: last }, &[]);
-    let mask = position.equal(&winner).cast(ty.dtype);
-    let permuted: Dims = order.iter().map(|a| ty.shape[*a]).collect();
+    let winner =
+        builder.try_apply(Op::Reduce { kind: Reduction::ArgMax, axes: smallvec![last] }, &[rows.value()])?;
+    let winner = restore(builder.expr(winner), &[last], &flat);
+    let position = builder.apply(Op::Iota { dtype: DType::I32, shape: flat, axis: last }, &[]);
     let mut inverse = Dims::from_elem(0, order.len());
     order.iter().enumerate().for_each(|(i, a)| inverse[*a] = i);
-    mask.reshape(&permuted).permute(&inverse)
+    let won = position.equal(&winner).reshape(&extents(&order)).permute(&inverse);
+    Ok(won.select(&restore(dy, axes, &ty.shape), &x.like(0.0)))
 }
 
 /// The `shape`-sized box of `x` that begins at `starts`.
@@ -202,7 +289,13 @@ fn crop<'b>(x: Expr<'b>, starts: &[usize], shape: &[usize]) -> Expr<'b> {
 }
 
 /// The adjoint of a slice: elements back in place, zeros between and around.
-fn unslice<'b>(dy: Expr<'b>, shape: &[usize], starts: &[usize], sizes: &[usize], steps: &[isize]) -> Expr<'b> {
+fn unslice<'b>(
+    dy: Expr<'b>,
+    shape: &[usize],
+    starts: &[usize],
+    sizes: &[usize],
+    steps: &[isize],
+) -> Expr<'b> {
     let mut x = dy;
     if sizes.contains(&0) {
         return dy.builder().fill(&Type::new(dy.ty().dtype, shape), 0.0);
@@ -231,7 +324,9 @@ fn unslice<'b>(dy: Expr<'b>, shape: &[usize], starts: &[usize], sizes: &[usize],
             x = crop(x, &Dims::from_elem(0, spread.len()), &spread);
         }
     }
-    let first = |a: usize| if steps[a] > 0 { starts[a] } else { starts[a] - (sizes[a] - 1) * steps[a].unsigned_abs() };
+    let first = |a: usize| {
+        if steps[a] > 0 { starts[a] } else { starts[a] - (sizes[a] - 1) * steps[a].unsigned_abs() }
+    };
     let low: Dims = (0..shape.len()).map(first).collect();
     let have = x.ty().shape;
     let high: Dims = (0..shape.len()).map(|a| shape[a] - low[a] - have[a]).collect();
@@ -240,17 +335,23 @@ fn unslice<'b>(dy: Expr<'b>, shape: &[usize], starts: &[usize], sizes: &[usize],
 
 /// The cotangent of one operand of a dot product: again a dot product, of the other operand with `dy`. Of the two operand
 /// orders the one that needs no transpose afterwards is taken where there is one.
-fn contract_gradient<'b>(axes: &ContractAxes, lhs: Expr<'b>, rhs: Expr<'b>, dy: Expr<'b>, of_rhs: bool) -> Expr<'b> {
+fn contract_gradient<'b>(
+    axes: &ContractAxes,
+    lhs: Expr<'b>,
+    rhs: Expr<'b>,
+    dy: Expr<'b>,
+    of_rhs: bool,
+) -> Expr<'b> {
     let (target, other) = if of_rhs { (rhs, lhs) } else { (lhs, rhs) };
-    let (target_rank, other_rank) = (target.ty().rank(), other.ty().rank());
+    let target_rank = target.ty().rank();
     let swap = |pair: &(usize, usize)| if of_rhs { (pair.1, pair.0) } else { *pair };
     let batches = axes.batch.len();
     let (free_lhs, free_rhs) = (axes.free_lhs(lhs.ty().rank()), axes.free_rhs(rhs.ty().rank()));
     // Positions in dy: batch axes, then the free axes of lhs, then those of rhs.
-    let (target_free, other_free, target_at, other_at) = if of_rhs {
-        (&free_rhs, &free_lhs, batches + free_lhs.len(), batches)
+    let (target_free, other_free, other_at) = if of_rhs {
+        (&free_rhs, &free_lhs, batches)
     } else {
-        (&free_lhs, &free_rhs, batches, batches + free_lhs.len())
+        (&free_lhs, &free_rhs, batches + free_lhs.len())
     };
     let batch = axes.batch.iter().enumerate().map(|(i, p)| (i, swap(p).1));
     let sum = other_free.iter().enumerate().map(|(j, a)| (other_at + j, *a));
@@ -259,7 +360,6 @@ fn contract_gradient<'b>(axes: &ContractAxes, lhs: Expr<'b>, rhs: Expr<'b>, dy: 
     // operand's free axes (those that were summed), in either order.
     let mut summed: Vec<(usize, usize)> = axes.sum.iter().map(|p| (swap(p).1, swap(p).0)).collect();
     summed.sort_unstable();
-    debug_assert!(other_rank >= summed.len() && dy.ty().rank() >= target_at);
     let batch_axes = axes.batch.iter().map(|p| swap(p).0);
     let order = |dy_leads: bool| -> Dims {
         let summed = summed.iter().map(|p| p.1);
@@ -290,7 +390,7 @@ fn scatter_gradient<'b>(
     let indices = inputs[1];
     let taken = builder.apply(Op::Gather { axis }, &[dy.value(), indices.value()]);
     match kind {
-        ScatterKind::Add => Ok(SmallVec::from_iter([Some(dy), None, Some(taken)])),
+        ScatterKind::Add => Ok(smallvec![Some(dy), None, Some(taken)]),
         ScatterKind::Set => {
             let set = Op::Scatter { kind, axis };
             let zeros = inputs[2].like(0.0);
@@ -299,7 +399,7 @@ fn scatter_gradient<'b>(
             let count = indices.ty().elements();
             let flat = indices.reshape(&[count]);
             let iota = Op::Iota { dtype: DType::I32, shape: Dims::from_slice(&[count]), axis: 0 };
-            let numbers = builder.apply(iota, &[]);
+            let numbers = builder.expr(builder.try_apply(iota, &[])?);
             let slots = builder.fill(&Type::new(DType::I32, &[inputs[0].ty().shape[axis]]), 0.0);
             let set = Op::Scatter { kind, axis: 0 };
             let kept = builder.apply(set, &[slots.value(), flat.value(), numbers.value()]);
@@ -308,126 +408,10 @@ fn scatter_gradient<'b>(
             let mut mask = Dims::from_elem(1, shape.len());
             mask[axis..axis + indices.ty().rank()].copy_from_slice(&indices.ty().shape);
             let won = kept.equal(&numbers).reshape(&mask).broadcast(&shape);
-            Ok(SmallVec::from_iter([Some(base), None, Some(won.select(&taken, &taken.like(0.0)))]))
+            Ok(smallvec![Some(base), None, Some(won.select(&taken, &taken.like(0.0)))])
         }
-        ScatterKind::Max => Err(Error::new("scatter", "max has no gradient; use add, or stop the gradient before it")),
-    }
-}
-
-fn call_gradient<'b>(
-    builder: &'b Builder,
-    node: &Node,
-    name: &'static str,
-    body: &Arc<Graph>,
-    gradient: &CallGradient,
-    inputs: &[Expr<'b>],
-    upstream: &[Expr<'b>],
-) -> Result<Cotangents<'b>, Error> {
-    let mut arguments: Vec<Value> = inputs.iter().map(|e| e.value()).collect();
-    let region = match gradient {
-        CallGradient::Missing => {
-            return Err(Error::new(name, "has no gradient; give it one, or stop the gradient before it"));
+        ScatterKind::Max => {
+            Err(Error::new("scatter", "max has no gradient; use add, or stop the gradient before it"))
         }
-        CallGradient::Region(region) => {
-            arguments.extend(node.outputs());
-            arguments.extend(upstream.iter().map(|e| e.value()));
-            let call = Op::Call { name, body: region.clone(), gradient: CallGradient::Body };
-            let made = builder.try_add(call, &arguments)?;
-            return Ok(inputs
-                .iter()
-                .zip(made)
-                .map(|(i, v)| i.ty().dtype.is_float().then(|| builder.expr(v)))
-                .collect());
-        }
-        CallGradient::Body => body,
-    };
-    let outputs = builder.inline(region, &arguments);
-    let pairs: Vec<(Value, Value)> = outputs
-        .iter()
-        .zip(upstream)
-        .filter(|(o, _)| builder.expr(**o).ty().dtype.is_float())
-        .map(|(o, c)| (*o, c.value()))
-        .collect();
-    let made = vjp(builder, &pairs, &arguments)?;
-    Ok(made.into_iter().map(|v| v.map(|v| builder.expr(v))).collect())
-}
-
-/// Runs the scan once more to keep each round's carries, then walks back over them, recomputing each round's body.
-fn scan_gradient<'b>(
-    builder: &'b Builder,
-    body: &Arc<Graph>,
-    [length, carries, slices]: [usize; 3],
-    reverse: bool,
-    inputs: &[Expr<'b>],
-    upstream: &[Expr<'b>],
-) -> Result<Cotangents<'b>, Error> {
-    let values: Vec<Value> = inputs.iter().map(|e| e.value()).collect();
-    let mut keeping = Graph::clone(body);
-    let mut results = keeping.results()[..carries].to_vec();
-    results.extend_from_slice(&keeping.parameters()[1..1 + carries]);
-    keeping.set_results(results);
-    let keep = Op::Scan { body: Arc::new(keeping), length, carries, slices, reverse };
-    let kept = builder.try_add(keep, &values)?.split_off(carries);
-
-    let float = |e: &Expr| e.ty().dtype.is_float();
-    let types: Vec<Type> = body.parameters()[1..].iter().map(|v| body.ty(*v).clone()).collect();
-    let differentiable: Vec<usize> = (0..inputs.len()).filter(|i| float(&inputs[*i])).collect();
-    let of = |range: std::ops::Range<usize>| differentiable.iter().copied().filter(move |i| range.contains(i));
-    let captured = carries + slices..inputs.len();
-    let back_carries: Vec<usize> = of(0..carries).chain(of(captured.clone())).collect();
-    let float_outputs: Vec<usize> = (0..upstream.len()).filter(|i| float(&upstream[*i])).collect();
-    let stacked: Vec<usize> = float_outputs.iter().copied().filter(|i| *i >= carries).collect();
-
-    // The walk back. Carries: cotangents of carries, then sums of cotangents of captured values. Slices: kept carries,
-    // the original slices, cotangents of stacked results. Captured: as before.
-    let back = Builder::new(Graph::new(), body.nodes().next().map_or_else(crate::Origin::here, |(_, n)| n.origin.clone()));
-    let iteration = back.parameter(Type::scalar(DType::U32));
-    let sums: Vec<Expr> = back_carries.iter().map(|i| back.parameter(types[*i].clone())).collect();
-    let mut arguments: Vec<Value> = vec![iteration.value()];
-    arguments.extend((0..carries + slices).map(|i| back.parameter(types[i].clone()).value()));
-    let result_type = |i: usize| body.ty(body.results()[i]).clone();
-    let seeds: Vec<Expr> = stacked.iter().map(|i| back.parameter(result_type(*i))).collect();
-    arguments.extend(captured.clone().map(|i| back.parameter(types[i].clone()).value()));
-    let outputs = back.inline(body, &arguments);
-    let carried = of(0..carries).zip(&sums).map(|(i, sum)| (outputs[i], sum.value()));
-    let pairs: Vec<(Value, Value)> =
-        carried.chain(stacked.iter().zip(&seeds).map(|(i, s)| (outputs[*i], s.value()))).collect();
-    let wrt: Vec<Value> = differentiable.iter().map(|i| arguments[1 + i]).collect();
-    let made = vjp(&back, &pairs, &wrt)?;
-    let cotangent = |i: usize| -> Expr {
-        let position = differentiable.iter().position(|d| *d == i);
-        let found = position.and_then(|p| made[p]).map(|v| back.expr(v));
-        found.unwrap_or_else(|| back.fill(&types[i], 0.0))
-    };
-    let mut results: Vec<Value> = Vec::new();
-    for (slot, i) in back_carries.iter().enumerate() {
-        let fresh = cotangent(*i);
-        results.push(if *i < carries { fresh } else { sums[slot] + fresh }.value());
     }
-    results.extend(of(carries..carries + slices).map(|i| cotangent(i).value()));
-    let mut back = back.finish();
-    back.set_results(results);
-
-    let mut operands: Vec<Value> = Vec::new();
-    for i in &back_carries {
-        operands.push(if *i < carries { upstream[*i].value() } else { inputs[*i].like(0.0).value() });
-    }
-    operands.extend(&kept);
-    operands.extend(&values[carries..carries + slices]);
-    operands.extend(stacked.iter().map(|i| upstream[*i].value()));
-    operands.extend(&values[captured]);
-    let op = Op::Scan {
-        body: Arc::new(back),
-        length,
-        carries: back_carries.len(),
-        slices: carries + slices + stacked.len(),
-        reverse: !reverse,
-    };
-    let outputs = builder.try_add(op, &operands)?;
-    let order = back_carries.iter().copied().chain(of(carries..carries + slices));
-    let mut cotangents: Cotangents = SmallVec::from_elem(None, inputs.len());
-    for (i, output) in order.zip(outputs) {
-        cotangents[i] = Some(builder.expr(output));
-    }
-    Ok(cotangents)
 }

@@ -76,7 +76,7 @@ impl Graph {
         Graph::default()
     }
 
-    /// Adds the next parameter.
+    /// Adds the next parameter. One that is too large is refused where it is used, and by the verifier.
     pub fn parameter(&mut self, ty: Type, origin: Origin) -> Value {
         let op = Op::Parameter(self.parameters.len());
         let value = self.push(op, SmallVec::new(), SmallVec::from_elem(ty, 1), origin).output();
@@ -86,9 +86,13 @@ impl Graph {
 
     /// Applies `op` to `inputs`. An op whose operands do not fit is refused with what was found and what to do.
     pub fn add(&mut self, op: Op, inputs: &[Value], origin: Origin) -> Result<NodeId, Error> {
+        let fail = |message| Error::new(op.name(), message).at(&origin);
+        if let Some(foreign) = inputs.iter().find(|v| v.index() >= self.values.len()) {
+            return Err(fail(format!("value {} is of another graph", foreign.index())));
+        }
         let outputs = {
             let types: SmallVec<[&Type; 4]> = inputs.iter().map(|v| self.ty(*v)).collect();
-            infer::types(&op, &types).map_err(|message| Error::new(op.name(), message).at(&origin))?
+            infer::types(&op, &types).map_err(fail)?
         };
         self.push(op, SmallVec::from_slice(inputs), outputs, origin);
         Ok(NodeId(self.nodes.len() as u32 - 1))
@@ -99,16 +103,27 @@ impl Graph {
         self.add(op, inputs, origin).map(|node| self.node(node).output())
     }
 
-    fn push(&mut self, op: Op, inputs: SmallVec<[Value; 3]>, types: SmallVec<[Type; 1]>, origin: Origin) -> &Node {
+    fn push(
+        &mut self,
+        op: Op,
+        inputs: SmallVec<[Value; 3]>,
+        types: SmallVec<[Type; 1]>,
+        origin: Origin,
+    ) -> &Node {
         let node = NodeId(self.nodes.len() as u32);
         let first_output = self.values.len() as u32;
         let outputs = types.len() as u32;
-        self.values.extend(types.into_iter().enumerate().map(|(slot, ty)| Info { ty, node, slot: slot as u32 }));
+        self.values.extend(types.into_iter().enumerate().map(|(slot, ty)| Info {
+            ty,
+            node,
+            slot: slot as u32,
+        }));
         self.nodes.push(Node { op, inputs, origin, first_output, outputs });
         &self.nodes[node.index()]
     }
 
-    /// Sets what the graph returns.
+    /// Sets what the graph returns. A value that is not of this graph is refused by the verifier, and where the graph is
+    /// used as a region.
     pub fn set_results(&mut self, results: Vec<Value>) {
         self.results = results;
     }
@@ -194,7 +209,11 @@ impl Graph {
     }
 
     /// Copies the live nodes of `other` into this graph with its parameters replaced by `arguments`; returns what its
-    /// results became.
+    /// results became. Types are not inferred anew: the arguments must have the parameters' types, which the verifier
+    /// checks.
+    ///
+    /// # Panics
+    /// If there are fewer arguments than parameters.
     pub fn inline(&mut self, other: &Graph, arguments: &[Value]) -> Vec<Value> {
         let live = other.live_nodes();
         let mut map: Vec<Value> = vec![Value(u32::MAX); other.values.len()];

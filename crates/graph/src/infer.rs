@@ -2,24 +2,34 @@
 //! would fit.
 
 use crate::dtype::DType;
-use crate::op::{ContractAxes, Op, Reduction};
+use crate::graph::{Graph, Value};
+use crate::op::{CallGradient, ContractAxes, Op, Reduction};
 use crate::shape::{Dims, Type, show};
 use smallvec::{SmallVec, smallvec};
 
 type Types = SmallVec<[Type; 1]>;
 
-/// Largest number of elements of one value: offsets are computed in i64 and indices are i32 per axis.
+/// Largest number of elements of one value, so that offsets in bytes never overflow an i64.
 const MAX_ELEMENTS: usize = 1 << 40;
+/// Most positions that an i32 counts.
+const MAX_I32_POSITIONS: usize = 1 << 31;
+/// Most elements of one random tensor: Philox's counter numbers blocks of four in a u32.
+const MAX_RANDOM: usize = 1 << 34;
 
 pub(crate) fn types(op: &Op, inputs: &[&Type]) -> Result<Types, String> {
+    inputs.iter().try_for_each(|ty| check_size(ty))?;
     let outputs = rule(op, inputs)?;
-    for ty in &outputs {
-        let elements = ty.shape.iter().try_fold(1usize, |n, d| n.checked_mul(*d));
-        if elements.is_none_or(|n| n > MAX_ELEMENTS) {
-            return Err(format!("a result of shape {} is larger than 2^40 elements", show(&ty.shape)));
-        }
-    }
+    outputs.iter().try_for_each(check_size)?;
     Ok(outputs)
+}
+
+/// Refuses what is too large. Extents of 0 do not count, so that any choice of a type's axes multiplies without overflow.
+pub(crate) fn check_size(ty: &Type) -> Result<(), String> {
+    let mut extents = ty.shape.iter().filter(|d| **d != 0);
+    match extents.try_fold(1usize, |n, d| n.checked_mul(*d).filter(|n| *n <= MAX_ELEMENTS)) {
+        Some(_) => Ok(()),
+        None => Err(format!("a tensor of shape {} is larger than 2^40 elements; split it", show(&ty.shape))),
+    }
 }
 
 fn rule(op: &Op, inputs: &[&Type]) -> Result<Types, String> {
@@ -35,6 +45,9 @@ fn rule(op: &Op, inputs: &[&Type]) -> Result<Types, String> {
             if !matches!(dtype, DType::I32 | DType::U32) {
                 return Err(format!("counts in i32 or u32, not in {dtype}; cast the result"));
             }
+            if shape[*axis] > MAX_I32_POSITIONS {
+                return Err(format!("axis {axis} of {} has more than 2^31 positions", show(shape)));
+            }
             one(*dtype, shape)
         }
         Op::Random { shape, .. } => {
@@ -45,7 +58,14 @@ fn rule(op: &Op, inputs: &[&Type]) -> Result<Types, String> {
                     return Err(format!("takes seed u32[2], step u32[] and iteration u32[]; found {found}"));
                 }
             }
-            one(DType::U32, shape)
+            let ty = Type::new(DType::U32, shape);
+            if ty.elements() > MAX_RANDOM {
+                return Err(format!(
+                    "draws at most 2^34 elements from one stream, not {}; split it",
+                    show(shape)
+                ));
+            }
+            Ok(smallvec![ty])
         }
         Op::Elementwise(op) => {
             let row = op.row();
@@ -68,25 +88,27 @@ fn rule(op: &Op, inputs: &[&Type]) -> Result<Types, String> {
         }
         Op::Reshape(shape) => {
             operands(inputs, 1)?;
-            let elements = shape.iter().try_fold(1usize, |n, d| n.checked_mul(*d));
-            if elements != Some(inputs[0].elements()) {
+            let ty = Type::new(inputs[0].dtype, shape);
+            if ty.elements() != inputs[0].elements() {
+                let found = match ty.elements() {
+                    usize::MAX => "too many".into(),
+                    elements => elements.to_string(),
+                };
                 return Err(format!(
-                    "{} elements of shape {} cannot take shape {}, which has {}",
+                    "{} elements of shape {} cannot take shape {}, which has {found}",
                     inputs[0].elements(),
                     show(&inputs[0].shape),
                     show(shape),
-                    elements.map_or("too many".into(), |n| n.to_string()),
                 ));
             }
-            one(inputs[0].dtype, shape)
+            Ok(smallvec![ty])
         }
         Op::Permute(axes) => {
             operands(inputs, 1)?;
             let rank = inputs[0].rank();
-            let mut seen = vec![false; rank];
-            for axis in axes {
+            for (i, axis) in axes.iter().enumerate() {
                 check_axis(*axis, rank)?;
-                if std::mem::replace(&mut seen[*axis], true) {
+                if axes[..i].contains(axis) {
                     return Err(format!("axis {axis} is named twice in {}", show(axes)));
                 }
             }
@@ -116,8 +138,14 @@ fn rule(op: &Op, inputs: &[&Type]) -> Result<Types, String> {
             }
             for axis in 0..shape.len() {
                 let (start, size, step) = (starts[axis] as i128, sizes[axis] as i128, steps[axis] as i128);
+                let extent = shape[axis] as i128;
                 let last = start + (size - 1) * step;
-                if step == 0 || size > 0 && (start >= shape[axis] as i128 || last < 0 || last >= shape[axis] as i128) {
+                let fits =
+                    if size > 0 { start < extent && (0..extent).contains(&last) } else { start <= extent };
+                if step == 0 {
+                    return Err(format!("the step along axis {axis} is 0; take 1, or -1 to walk backwards"));
+                }
+                if !fits {
                     return Err(format!(
                         "{size} elements from {start} by {step} do not lie within axis {axis}, which has {}",
                         shape[axis]
@@ -130,7 +158,10 @@ fn rule(op: &Op, inputs: &[&Type]) -> Result<Types, String> {
             operands(inputs, 1)?;
             let shape = &inputs[0].shape;
             if low.len() != shape.len() || high.len() != shape.len() {
-                return Err(format!("one low and one high padding is needed for each axis of {}", show(shape)));
+                return Err(format!(
+                    "one low and one high padding is needed for each axis of {}",
+                    show(shape)
+                ));
             }
             let padded: Option<Dims> =
                 (0..shape.len()).map(|a| shape[a].checked_add(low[a])?.checked_add(high[a])).collect();
@@ -161,43 +192,8 @@ fn rule(op: &Op, inputs: &[&Type]) -> Result<Types, String> {
             }
             one(inputs[0].dtype, &inputs[0].shape)
         }
-        Op::Scan { body, length, carries, slices, .. } => {
-            let parameters: Vec<&Type> = body.parameters().iter().map(|v| body.ty(*v)).collect();
-            let results: Vec<&Type> = body.results().iter().map(|v| body.ty(*v)).collect();
-            operands(inputs, parameters.len().checked_sub(1).ok_or("the body needs an iteration parameter")?)?;
-            if *parameters[0] != Type::scalar(DType::U32) {
-                return Err(format!("the body's first parameter is the iteration u32[], not {}", parameters[0]));
-            }
-            for (i, (found, want)) in inputs.iter().zip(&parameters[1..]).enumerate() {
-                let sliced = (*carries..carries + slices).contains(&i);
-                let fits = if sliced {
-                    found.dtype == want.dtype && found.shape.first() == Some(length) && found.shape[1..] == want.shape[..]
-                } else {
-                    found == want
-                };
-                if !fits {
-                    return Err(format!("input {i} is {found}, the body takes {want} over {length} iterations"));
-                }
-            }
-            if results.len() < *carries || results[..*carries] != parameters[1..1 + carries] {
-                return Err("the body's first results must have its carries' types".into());
-            }
-            let stacked = results[*carries..].iter().map(|ty| {
-                let mut shape: Dims = smallvec![*length];
-                shape.extend_from_slice(&ty.shape);
-                Type { dtype: ty.dtype, shape }
-            });
-            Ok(results[..*carries].iter().map(|ty| (*ty).clone()).chain(stacked).collect())
-        }
-        Op::Call { body, .. } => {
-            operands(inputs, body.parameters().len())?;
-            for (i, (found, want)) in inputs.iter().zip(body.parameters()).enumerate() {
-                if *found != body.ty(*want) {
-                    return Err(format!("argument {i} is {found}, the body takes {}", body.ty(*want)));
-                }
-            }
-            Ok(body.results().iter().map(|v| body.ty(*v).clone()).collect())
-        }
+        Op::Scan { body, length, carries, slices, .. } => scan(body, *length, *carries, *slices, inputs),
+        Op::Call { body, gradient, .. } => call(body, gradient, inputs),
         Op::StopGradient | Op::Barrier => {
             operands(inputs, 1)?;
             Ok(smallvec![inputs[0].clone()])
@@ -217,6 +213,108 @@ fn check_axis(axis: usize, rank: usize) -> Result<(), String> {
     if axis < rank { Ok(()) } else { Err(format!("axis {axis} of a tensor of rank {rank}")) }
 }
 
+/// The types a region takes and returns.
+fn signature(region: &Graph) -> Result<(Vec<&Type>, Vec<&Type>), String> {
+    if let Some(missing) = region.results().iter().find(|v| v.index() >= region.value_count()) {
+        return Err(format!("the region returns value {}, which it does not make", missing.index()));
+    }
+    let types = |values: &[Value]| values.iter().map(|v| region.ty(*v)).collect();
+    Ok((types(region.parameters()), types(region.results())))
+}
+
+fn scan(
+    body: &Graph,
+    length: usize,
+    carries: usize,
+    slices: usize,
+    inputs: &[&Type],
+) -> Result<Types, String> {
+    let (parameters, results) = signature(body)?;
+    let (iteration, parameters) = parameters.split_first().ok_or("the body needs an iteration parameter")?;
+    if **iteration != Type::scalar(DType::U32) {
+        return Err(format!("the body's first parameter is the iteration u32[], not {iteration}"));
+    }
+    operands(inputs, parameters.len())?;
+    let sliced = carries..carries.saturating_add(slices);
+    if sliced.end > inputs.len() {
+        return Err(format!(
+            "{carries} carries and {slices} slices are more than its {} operands",
+            inputs.len()
+        ));
+    }
+    if u32::try_from(length).is_err() {
+        return Err(format!("counts iterations in u32, not up to {length}; nest two scans"));
+    }
+    for (i, (found, want)) in inputs.iter().zip(parameters).enumerate() {
+        let fits = if sliced.contains(&i) {
+            found.dtype == want.dtype && found.shape.split_first() == Some((&length, &want.shape[..]))
+        } else {
+            found == want
+        };
+        if !fits {
+            return Err(match sliced.contains(&i) {
+                true => {
+                    format!("input {i} is {found}, the body takes {length} slices of {want} along axis 0")
+                }
+                false => format!("input {i} is {found}, the body takes {want}"),
+            });
+        }
+    }
+    for (i, want) in parameters[..carries].iter().enumerate() {
+        if results.get(i) != Some(want) {
+            let found = results.get(i).map_or("nothing".into(), |ty| ty.to_string());
+            return Err(format!(
+                "the body returns {found} for carry {i}, which is {want}; carries keep their type"
+            ));
+        }
+    }
+    if results.is_empty() {
+        return Err("the body returns nothing; return a carry or a value to stack".into());
+    }
+    let stacked = results[carries..].iter().map(|ty| {
+        let mut shape: Dims = smallvec![length];
+        shape.extend_from_slice(&ty.shape);
+        Type { dtype: ty.dtype, shape }
+    });
+    Ok(results[..carries].iter().map(|ty| (*ty).clone()).chain(stacked).collect())
+}
+
+fn call(body: &Graph, gradient: &CallGradient, inputs: &[&Type]) -> Result<Types, String> {
+    let (parameters, results) = signature(body)?;
+    operands(inputs, parameters.len())?;
+    for (i, (found, want)) in inputs.iter().zip(&parameters).enumerate() {
+        if found != want {
+            return Err(format!("argument {i} is {found}, the body takes {want}"));
+        }
+    }
+    if results.is_empty() {
+        return Err("the body returns nothing".into());
+    }
+    if let CallGradient::Region(region) = gradient {
+        let found = signature(region)?;
+        let want: Vec<&Type> = parameters.iter().chain(&results).chain(&results).copied().collect();
+        if found.0 != want {
+            return Err(format!(
+                "its gradient takes ({}); it must take the inputs, the outputs and the outputs' cotangents: ({})",
+                list(&found.0),
+                list(&want)
+            ));
+        }
+        if found.1 != parameters {
+            return Err(format!(
+                "its gradient returns ({}); it must return one cotangent for each input, of the input's type: ({})",
+                list(&found.1),
+                list(&parameters)
+            ));
+        }
+    }
+    Ok(results.into_iter().cloned().collect())
+}
+
+fn list(types: &[&Type]) -> String {
+    types.iter().map(|ty| ty.to_string()).collect::<Vec<_>>().join(", ")
+}
+
 fn concat(axis: usize, inputs: &[&Type]) -> Result<Types, String> {
     let first = inputs.first().ok_or("needs at least one operand")?;
     check_axis(axis, first.rank())?;
@@ -229,7 +327,7 @@ fn concat(axis: usize, inputs: &[&Type]) -> Result<Types, String> {
         if !fits {
             return Err(format!("joins {first} and {ty} along axis {axis}; all else must be equal"));
         }
-        shape[axis] += ty.shape[axis];
+        shape[axis] = shape[axis].saturating_add(ty.shape[axis]);
     }
     one(first.dtype, &shape)
 }
@@ -260,7 +358,18 @@ fn reduce(kind: Reduction, axes: &[usize], inputs: &[&Type]) -> Result<Types, St
                 return Err(format!("takes one axis, found {}", show(axes)));
             }
             if empty {
-                return Err(format!("axis {} of {} is empty", axes[0], show(&input.shape)));
+                return Err(format!(
+                    "axis {} of {} is empty: nothing is largest there",
+                    axes[0],
+                    show(&input.shape)
+                ));
+            }
+            if input.shape[axes[0]] > MAX_I32_POSITIONS {
+                return Err(format!(
+                    "axis {} of {} has more than 2^31 positions",
+                    axes[0],
+                    show(&input.shape)
+                ));
             }
             DType::I32
         }

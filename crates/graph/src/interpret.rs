@@ -1,7 +1,7 @@
 //! The reference interpreter: every op by its definition, exact per class of dtype. It is the oracle of every test, and
 //! shares no code with the compiler or the executors.
 
-use crate::dtype::{DType, Literal};
+use crate::dtype::DType;
 use crate::error::Error;
 use crate::graph::{Graph, Node, Value};
 use crate::op::{ContractAxes, Op, Reduction, ScatterKind};
@@ -112,17 +112,25 @@ fn offset(index: &[usize], strides: &[isize]) -> usize {
 
 /// Runs `graph` on `arguments`, one for each parameter, and returns its results.
 pub fn interpret(graph: &Graph, arguments: &[Array], rounding: Rounding) -> Result<Vec<Array>, Error> {
+    if arguments.len() != graph.parameters().len() {
+        let message = format!("takes {} arguments, found {}", graph.parameters().len(), arguments.len());
+        return Err(Error::new("interpret", message));
+    }
     let mut values: Vec<Option<Array>> = vec![None; graph.value_count()];
     for (_, node) in graph.nodes() {
         if let Op::Parameter(index) = node.op {
-            let argument = arguments.get(index).filter(|a| a.ty == *graph.ty(node.output()));
-            let found = arguments.get(index).map_or("nothing".into(), |a| a.ty.to_string());
-            let wanted = || format!("parameter {index} is {}, found {found}", graph.ty(node.output()));
-            values[node.output().index()] =
-                Some(argument.ok_or_else(|| Error::new("interpret", wanted()))?.clone());
+            let (want, argument) = (graph.ty(node.output()), &arguments[index]);
+            if argument.ty != *want {
+                return Err(Error::new(
+                    "interpret",
+                    format!("parameter {index} is {want}, found {}", argument.ty),
+                ));
+            }
+            values[node.output().index()] = Some(argument.clone());
             continue;
         }
-        let get = |v: Value| values[v.index()].clone().ok_or_else(|| Error::new("interpret", "order is broken"));
+        let get =
+            |v: Value| values[v.index()].clone().ok_or_else(|| Error::new("interpret", "order is broken"));
         let inputs: Vec<Array> = node.inputs.iter().map(|v| get(*v)).collect::<Result<_, _>>()?;
         let made = apply(graph, node, &inputs, rounding).map_err(|e| e.at(&node.origin))?;
         for (value, array) in node.outputs().zip(made) {
@@ -131,7 +139,7 @@ pub fn interpret(graph: &Graph, arguments: &[Array], rounding: Rounding) -> Resu
         }
     }
     let missing = || Error::new("interpret", "a result was never made");
-    graph.results().iter().map(|v| values[v.index()].clone().ok_or_else(missing)).collect()
+    graph.results().iter().map(|v| values.get(v.index()).cloned().flatten().ok_or_else(missing)).collect()
 }
 
 fn round(array: Array, rounding: Rounding) -> Array {
@@ -148,7 +156,9 @@ fn apply(graph: &Graph, node: &Node, inputs: &[Array], rounding: Rounding) -> Re
     let one = |array: Array| Ok(vec![array]);
     match &node.op {
         Op::Parameter(_) => Err(Error::new("interpret", "parameters are bound before")),
-        Op::Fill { value, .. } => one(Array::new(ty.clone(), std::iter::repeat_n(value.to_f64(), ty.elements()))),
+        Op::Fill { value, .. } => {
+            one(Array::new(ty.clone(), std::iter::repeat_n(value.to_f64(), ty.elements())))
+        }
         Op::Iota { axis, .. } => {
             let mut numbers = Vec::with_capacity(ty.elements());
             each_index(&ty.shape, |index| numbers.push(index[*axis] as f64));
@@ -158,9 +168,8 @@ fn apply(graph: &Graph, node: &Node, inputs: &[Array], rounding: Rounding) -> Re
             let word = |a: &Array, i: usize| a.integers()[i] as u32;
             let seed = [word(&inputs[0], 0), word(&inputs[0], 1)];
             let (step, iteration) = (word(&inputs[1], 0), word(&inputs[2], 0));
-            let bits = (0..ty.elements()).map(|i| {
-                philox::quad(seed, *stream, step, iteration, (i / 4) as u32)[i % 4] as i64
-            });
+            let bits = (0..ty.elements())
+                .map(|i| philox::quad(seed, *stream, step, iteration, (i / 4) as u32)[i % 4] as i64);
             one(Array::whole(ty, bits.collect()))
         }
         Op::Elementwise(op) => one(elementwise(op.row(), inputs, ty)),
@@ -259,40 +268,56 @@ fn concat(axis: usize, inputs: &[Array], ty: &Type) -> Array {
 }
 
 fn reduce(kind: Reduction, axes: &[usize], input: &Array, ty: &Type) -> Array {
-    let numbers = input.to_f64();
-    let start = match kind {
-        Reduction::Sum | Reduction::ArgMax => Literal::new(DType::F64, 0.0),
-        Reduction::Max => input.ty.dtype.lowest(),
-        Reduction::Min => input.ty.dtype.highest(),
-    };
-    let mut out = vec![start.to_f64(); ty.elements()];
-    let mut best = vec![f64::NEG_INFINITY; ty.elements()];
     let strides = row_major(&ty.shape);
-    let mut from = 0;
+    let mut groups = Vec::with_capacity(input.len());
     each_index(&input.ty.shape, |index| {
         let kept: Dims = (0..index.len()).filter(|a| !axes.contains(a)).map(|a| index[a]).collect();
-        let to = offset(&kept, &strides);
-        let x = numbers[from];
-        match kind {
-            Reduction::Sum => out[to] += x,
-            Reduction::Max if x > out[to] || x.is_nan() => out[to] = x,
-            Reduction::Min if x < out[to] || x.is_nan() => out[to] = x,
-            Reduction::Max | Reduction::Min => {}
-            Reduction::ArgMax => {
-                let first = index[axes[0]] == 0;
-                if first || x > best[to] || x.is_nan() && !best[to].is_nan() {
-                    out[to] = index[axes[0]] as f64;
-                    best[to] = x;
+        groups.push(offset(&kept, &strides));
+    });
+    match (kind, &*input.data) {
+        (Reduction::ArgMax, _) => Array::whole(ty, arg_max(axes[0], input, &groups, ty.elements())),
+        (_, Data::Float(numbers)) => {
+            let (start, combine): (f64, fn(f64, f64) -> f64) = match kind {
+                Reduction::Max => {
+                    (f64::NEG_INFINITY, |best, x| if x > best || x.is_nan() { x } else { best })
                 }
-            }
+                Reduction::Min => (f64::INFINITY, |best, x| if x < best || x.is_nan() { x } else { best }),
+                Reduction::Sum | Reduction::ArgMax => (0.0, |sum, x| sum + x),
+            };
+            Array::float(ty, fold(numbers, &groups, vec![start; ty.elements()], combine))
+        }
+        (_, Data::Whole(numbers)) => {
+            let (start, combine): (i64, fn(i64, i64) -> i64) = match kind {
+                Reduction::Max => (i64::MIN, i64::max),
+                Reduction::Min => (i64::MAX, i64::min),
+                Reduction::Sum | Reduction::ArgMax => (0, i64::wrapping_add),
+            };
+            let out = fold(numbers, &groups, vec![start; ty.elements()], combine);
+            Array::whole(ty, out.into_iter().map(|x| wrap(ty.dtype, x)).collect())
+        }
+    }
+}
+
+/// Combines each number into the slot of `out` that `targets` names.
+fn fold<T: Copy>(numbers: &[T], targets: &[usize], mut out: Vec<T>, combine: impl Fn(T, T) -> T) -> Vec<T> {
+    for (x, to) in numbers.iter().zip(targets) {
+        out[*to] = combine(out[*to], *x);
+    }
+    out
+}
+
+fn arg_max(axis: usize, input: &Array, groups: &[usize], count: usize) -> Vec<i64> {
+    let numbers = input.to_f64();
+    let mut best: Vec<Option<(i64, f64)>> = vec![None; count];
+    let mut from = 0;
+    each_index(&input.ty.shape, |index| {
+        let (x, slot) = (numbers[from], &mut best[groups[from]]);
+        if slot.is_none_or(|(_, top)| x > top || x.is_nan() && !top.is_nan()) {
+            *slot = Some((index[axis] as i64, x));
         }
         from += 1;
     });
-    if ty.dtype.is_float() {
-        Array::float(ty, out)
-    } else {
-        Array::whole(ty, out.into_iter().map(|x| wrap(ty.dtype, x as i64)).collect())
-    }
+    best.into_iter().map(|slot| slot.map_or(0, |(position, _)| position)).collect()
 }
 
 fn contract(axes: &ContractAxes, lhs: &Array, rhs: &Array, ty: &Type) -> Array {
@@ -340,16 +365,19 @@ fn contract(axes: &ContractAxes, lhs: &Array, rhs: &Array, ty: &Type) -> Array {
 
 fn checked_index(i: i64, extent: usize, axis: usize) -> Result<usize, Error> {
     usize::try_from(i).ok().filter(|i| *i < extent).ok_or_else(|| {
-        Error::new("index", format!("{i} is out of range: axis {axis} has {extent} elements, numbered from 0"))
+        Error::new(
+            "index",
+            format!("{i} is out of range: axis {axis} has {extent} elements, numbered from 0"),
+        )
     })
 }
 
+fn checked_indices(indices: &Array, extent: usize, axis: usize) -> Result<Vec<usize>, Error> {
+    indices.integers().iter().map(|i| checked_index(*i, extent, axis)).collect()
+}
+
 fn gather(axis: usize, input: &Array, indices: &Array, ty: &Type) -> Result<Array, Error> {
-    let picked: Vec<usize> = indices
-        .integers()
-        .iter()
-        .map(|i| checked_index(*i, input.ty.shape[axis], axis))
-        .collect::<Result<_, _>>()?;
+    let picked = checked_indices(indices, input.ty.shape[axis], axis)?;
     let strides = row_major(&indices.ty.shape);
     let rank = indices.ty.rank();
     Ok(input.view(&ty.shape, |index| {
@@ -362,39 +390,35 @@ fn gather(axis: usize, input: &Array, indices: &Array, ty: &Type) -> Result<Arra
 
 fn scatter(kind: ScatterKind, axis: usize, inputs: &[Array]) -> Result<Array, Error> {
     let (base, indices, updates) = (&inputs[0], &inputs[1], &inputs[2]);
-    let mut out = base.to_f64();
-    let news = updates.to_f64();
-    let strides = row_major(&base.ty.shape);
-    let index_strides = row_major(&indices.ty.shape);
+    let picked = checked_indices(indices, base.ty.shape[axis], axis)?;
+    let (strides, index_strides) = (row_major(&base.ty.shape), row_major(&indices.ty.shape));
     let rank = indices.ty.rank();
-    let mut from = 0;
-    let mut failed = None;
+    let mut targets = Vec::with_capacity(updates.len());
     each_index(&updates.ty.shape, |index| {
-        let i = indices.integers()[offset(&index[axis..axis + rank], &index_strides)];
-        match checked_index(i, base.ty.shape[axis], axis) {
-            Err(error) => failed = failed.take().or(Some(error)),
-            Ok(i) => {
-                let mut to = Dims::from_slice(&index[..axis]);
-                to.push(i);
-                to.extend_from_slice(&index[axis + rank..]);
-                let slot = &mut out[offset(&to, &strides)];
-                *slot = match kind {
-                    ScatterKind::Add => *slot + news[from],
-                    ScatterKind::Max if news[from] > *slot || news[from].is_nan() => news[from],
-                    ScatterKind::Max => *slot,
-                    ScatterKind::Set => news[from],
-                };
-            }
-        }
-        from += 1;
+        let mut to = Dims::from_slice(&index[..axis]);
+        to.push(picked[offset(&index[axis..axis + rank], &index_strides)]);
+        to.extend_from_slice(&index[axis + rank..]);
+        targets.push(offset(&to, &strides));
     });
-    match failed {
-        Some(error) => Err(error),
-        None if base.ty.dtype.is_float() => Ok(Array::float(&base.ty, out)),
-        None => {
-            Ok(Array::whole(&base.ty, out.into_iter().map(|x| wrap(base.ty.dtype, x as i64)).collect()))
+    Ok(match (&*base.data, &*updates.data) {
+        (Data::Float(old), Data::Float(new)) => {
+            let combine: fn(f64, f64) -> f64 = match kind {
+                ScatterKind::Add => |old, new| old + new,
+                ScatterKind::Max => |old, new| if new > old || new.is_nan() { new } else { old },
+                ScatterKind::Set => |_, new| new,
+            };
+            Array::float(&base.ty, fold(new, &targets, old.clone(), combine))
         }
-    }
+        _ => {
+            let combine: fn(i64, i64) -> i64 = match kind {
+                ScatterKind::Add => i64::wrapping_add,
+                ScatterKind::Max => i64::max,
+                ScatterKind::Set => |_, new| new,
+            };
+            let out = fold(updates.integers(), &targets, base.integers().to_vec(), combine);
+            Array::whole(&base.ty, out.into_iter().map(|x| wrap(base.ty.dtype, x)).collect())
+        }
+    })
 }
 
 fn scan(
@@ -408,7 +432,8 @@ fn scan(
 ) -> Result<Vec<Array>, Error> {
     let mut carried: Vec<Array> = inputs[..carries].to_vec();
     let stacked_types = body.results()[carries..].iter().map(|v| body.ty(*v));
-    let mut stacked: Vec<Vec<f64>> = stacked_types.clone().map(|ty| vec![0.0; ty.elements() * length]).collect();
+    let mut stacked: Vec<Vec<f64>> =
+        stacked_types.clone().map(|ty| vec![0.0; ty.elements() * length]).collect();
     for round in 0..length {
         let at = if reverse { length - 1 - round } else { round };
         let mut arguments = vec![Array::new(Type::scalar(DType::U32), [at as f64])];

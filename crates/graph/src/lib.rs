@@ -6,6 +6,7 @@
 
 pub mod dtype;
 pub mod elementwise;
+mod erf;
 pub mod error;
 pub mod expr;
 pub mod gradient;

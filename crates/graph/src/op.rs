@@ -110,7 +110,7 @@ pub enum Op {
         /// The axis counted along.
         axis: usize,
     },
-    /// Uniform u32 bits by Philox 4x32-10. Inputs: seed `u32[2]`, step `u32[]`, iteration `u32[]`.
+    /// Uniform u32 bits by Philox 4x32-10, at most 2^34 of them. Inputs: seed `u32[2]`, step `u32[]`, iteration `u32[]`.
     Random {
         /// Which of the program's random streams.
         stream: u32,
@@ -119,8 +119,8 @@ pub enum Op {
     },
     /// A row of the open table, applied element by element to operands of one shape.
     Elementwise(Elementwise),
-    /// Conversion to another dtype: floats round to nearest even, floats to integers truncate toward zero and
-    /// saturate, integers among themselves wrap, anything to bool is `!= 0`.
+    /// Conversion to another dtype: floats round once, to nearest even; floats to integers truncate toward zero and
+    /// saturate, NaN gives 0; integers among themselves wrap; anything to bool is `!= 0`, so NaN is true.
     Cast(DType),
     /// The same elements in row-major order under another shape.
     Reshape(Dims),
@@ -169,7 +169,8 @@ pub enum Op {
         axis: usize,
     },
     /// Repeats a region. Inputs: carries, sliced inputs (cut along axis 0), captured values. The body's parameters:
-    /// iteration `u32[]`, carries, slices, captured; its results: carries, then what is stacked along axis 0.
+    /// iteration `u32[]` (the position along axis 0, so it counts down where `reverse`), carries, slices, captured; its
+    /// results, at least one: carries, then what is stacked along axis 0.
     Scan {
         /// The repeated region.
         body: Arc<Graph>,
@@ -182,7 +183,7 @@ pub enum Op {
         /// Walk the slices (and write the stacked results) from last to first.
         reverse: bool,
     },
-    /// A named function with its own region, which an executor may claim with a better kernel.
+    /// A named function with its own region of at least one result, which an executor may claim with a better kernel.
     Call {
         /// The name executors know it by.
         name: &'static str,

@@ -13,7 +13,8 @@ impl fmt::Display for Graph {
 
 fn print(graph: &Graph, f: &mut fmt::Formatter<'_>, depth: usize) -> fmt::Result {
     let indent = "  ".repeat(depth);
-    let names = |values: &[Value]| values.iter().map(|v| format!("%{}", v.index())).collect::<Vec<_>>().join(", ");
+    let names =
+        |values: &[Value]| values.iter().map(|v| format!("%{}", v.index())).collect::<Vec<_>>().join(", ");
     for (_, node) in graph.nodes() {
         let outputs: Vec<Value> = node.outputs().collect();
         let types: Vec<String> = outputs.iter().map(|v| graph.ty(*v).to_string()).collect();
@@ -43,9 +44,18 @@ fn attributes(op: &Op, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Op::Contract(axes) => write!(f, " batch {:?} sum {:?}", axes.batch, axes.sum),
         Op::Scatter { kind, axis } => write!(f, " {} axis {axis}", kind.name()),
         Op::Scan { length, carries, slices, reverse, .. } => {
-            write!(f, " length {length} carries {carries} slices {slices}{}", if *reverse { " reverse" } else { "" })
+            write!(
+                f,
+                " length {length} carries {carries} slices {slices}{}",
+                if *reverse { " reverse" } else { "" }
+            )
         }
-        Op::Elementwise(_) | Op::Cast(_) | Op::Reshape(_) | Op::Expand(_) | Op::Call { .. } | Op::StopGradient
+        Op::Elementwise(_)
+        | Op::Cast(_)
+        | Op::Reshape(_)
+        | Op::Expand(_)
+        | Op::Call { .. }
+        | Op::StopGradient
         | Op::Barrier => Ok(()),
     }
 }

@@ -1,11 +1,11 @@
 //! A graph together with what its parameters and results stand for.
 
+use crate::DType;
 use crate::error::Error;
 use crate::graph::{Graph, Value};
 use crate::op::Op;
 use crate::origin::Origin;
-use crate::shape::{Dims, Type};
-use crate::DType;
+use crate::shape::Type;
 use std::sync::Arc;
 
 /// What a parameter stands for.
@@ -47,95 +47,144 @@ impl Recording {
 
     /// Number of state slots.
     pub fn state_count(&self) -> usize {
-        let read = self.parameters.iter().filter_map(|r| if let ParameterRole::State(s) = r { Some(s + 1) } else { None });
-        let written = self.results.iter().filter_map(|r| if let ResultRole::Update(s) = r { Some(s + 1) } else { None });
+        let read = self
+            .parameters
+            .iter()
+            .filter_map(|r| if let ParameterRole::State(s) = r { Some(s + 1) } else { None });
+        let written = self
+            .results
+            .iter()
+            .filter_map(|r| if let ResultRole::Update(s) = r { Some(s + 1) } else { None });
         read.chain(written).max().unwrap_or(0)
+    }
+
+    /// Where each state slot stands among parameters and results, if every parameter and result has a role and each slot
+    /// at most one of either.
+    fn slots(&self) -> Result<Vec<Slot>, String> {
+        let (parameters, results) = (self.graph.parameters(), self.graph.results());
+        if parameters.len() != self.parameters.len() || results.len() != self.results.len() {
+            return Err(format!(
+                "{} parameters and {} results, but {} and {} roles",
+                parameters.len(),
+                results.len(),
+                self.parameters.len(),
+                self.results.len()
+            ));
+        }
+        let mut slots = vec![Slot::default(); self.state_count()];
+        for (i, role) in self.parameters.iter().enumerate() {
+            if let ParameterRole::State(slot) = role
+                && slots[*slot].parameter.replace(i).is_some()
+            {
+                return Err(format!("two parameters read state slot {slot}"));
+            }
+        }
+        for (i, role) in self.results.iter().enumerate() {
+            if let ResultRole::Update(slot) = role
+                && slots[*slot].result.replace(i).is_some()
+            {
+                return Err(format!("two results write state slot {slot}"));
+            }
+        }
+        match slots.iter().position(|s| s.parameter.or(s.result).is_none()) {
+            Some(slot) => Err(format!("state slot {slot} is neither read nor written")),
+            None => Ok(slots),
+        }
+    }
+
+    fn state_type(&self, slot: &Slot) -> Option<&Type> {
+        let value = slot
+            .parameter
+            .map(|i| self.graph.parameters()[i])
+            .or(slot.result.map(|i| self.graph.results()[i]));
+        value.map(|v| self.graph.ty(v))
     }
 
     /// `steps` rounds of this recording in one: a scan with the state as carry. Inputs marked in `sliced` (one flag for
     /// each input, in order) get a leading axis of extent `steps` and are cut along it; the others are the same in every
     /// round. Outputs get a leading axis of extent `steps`.
+    ///
+    /// Parameters are every state slot, also those that are only written, then the inputs in order; results are the
+    /// updates by slot, then the outputs in order.
     pub fn repeat(&self, steps: usize, sliced: &[bool], origin: &Origin) -> Result<Recording, Error> {
-        let slots: Vec<usize> = (0..self.state_count()).collect();
-        let parameter_of = |slot| self.parameters.iter().position(|r| *r == ParameterRole::State(slot));
-        let mut inputs: Vec<usize> = Vec::new();
-        for (i, role) in self.parameters.iter().enumerate() {
-            if *role == ParameterRole::Input {
-                inputs.push(i);
-            }
-        }
+        let fail = |message: String| Error::new("repeat", message).at(origin);
+        let slots = self.slots().map_err(fail)?;
+        let is_input = |i: &usize| self.parameters[*i] == ParameterRole::Input;
+        let inputs: Vec<usize> = (0..self.parameters.len()).filter(is_input).collect();
         if inputs.len() != sliced.len() {
-            let message = format!("{} inputs, but {} flags say which are sliced", inputs.len(), sliced.len());
-            return Err(Error::new("repeat", message).at(origin));
+            return Err(fail(format!(
+                "{} inputs, but {} flags say which are sliced",
+                inputs.len(),
+                sliced.len()
+            )));
         }
-        let pick = |flag: bool| inputs.iter().zip(sliced).filter(move |(_, s)| **s == flag).map(|(i, _)| *i);
-        let old = |i: usize| self.graph.ty(self.graph.parameters()[i]).clone();
-        let update_of = |slot| self.results.iter().position(|r| *r == ResultRole::Update(slot));
-        let state_type = |slot: usize| {
-            let value = parameter_of(slot).map(|i| self.graph.parameters()[i]);
-            value.or_else(|| update_of(slot).map(|i| self.graph.results()[i])).map(|v| self.graph.ty(v).clone())
-        };
-        let missing = |slot| Error::new("repeat", format!("state slot {slot} is neither read nor written")).at(origin);
+        // A scan takes its slices before what it captures.
+        let (cut, same): (Vec<_>, Vec<_>) = inputs.iter().zip(sliced).partition(|(_, sliced)| **sliced);
+        let order: Vec<usize> = cut.iter().chain(&same).map(|(i, _)| **i).collect();
+        let body = self.round(&slots, &order, origin);
 
+        let mut graph = Graph::new();
+        let states = slots.iter().filter_map(|slot| self.state_type(slot));
+        let mut operands: Vec<Value> = states.map(|ty| graph.parameter(ty.clone(), origin.clone())).collect();
+        let mut parameters: Vec<ParameterRole> = (0..slots.len()).map(ParameterRole::State).collect();
+        let mut fresh = vec![None; self.parameters.len()];
+        for (i, sliced) in inputs.iter().zip(sliced) {
+            let mut ty = self.graph.ty(self.graph.parameters()[*i]).clone();
+            if *sliced {
+                ty.shape.insert(0, steps);
+            }
+            fresh[*i] = Some(graph.parameter(ty, origin.clone()));
+            parameters.push(ParameterRole::Input);
+        }
+        operands.extend(order.iter().filter_map(|i| fresh[*i]));
+        let scan = Op::Scan {
+            body: Arc::new(body),
+            length: steps,
+            carries: slots.len(),
+            slices: cut.len(),
+            reverse: false,
+        };
+        let node = graph.add(scan, &operands, origin.clone())?;
+        let made: Vec<Value> = graph.node(node).outputs().collect();
+        let updated: Vec<usize> = (0..slots.len()).filter(|slot| slots[*slot].result.is_some()).collect();
+        let outputs = &made[slots.len()..];
+        graph.set_results(updated.iter().map(|slot| made[*slot]).chain(outputs.iter().copied()).collect());
+        let updates = updated.into_iter().map(ResultRole::Update);
+        let results = updates.chain(outputs.iter().map(|_| ResultRole::Output)).collect();
+        Ok(Recording { graph, parameters, results })
+    }
+
+    /// One round as the body of a scan: the iteration, the state, then the inputs in `order`; returns the state, then the
+    /// outputs.
+    fn round(&self, slots: &[Slot], order: &[usize], origin: &Origin) -> Graph {
         let mut body = Graph::new();
         body.parameter(Type::scalar(DType::U32), origin.clone());
         let mut arguments: Vec<Option<Value>> = vec![None; self.parameters.len()];
         let mut carried: Vec<Value> = Vec::new();
-        for slot in &slots {
-            let carry = body.parameter(state_type(*slot).ok_or_else(|| missing(*slot))?, origin.clone());
-            carried.push(carry);
-            if let Some(i) = parameter_of(*slot) {
-                arguments[i] = Some(carry);
+        for slot in slots {
+            let carry = self.state_type(slot).map(|ty| body.parameter(ty.clone(), origin.clone()));
+            carried.extend(carry);
+            if let Some(i) = slot.parameter {
+                arguments[i] = carry;
             }
         }
-        for i in pick(true).chain(pick(false)) {
-            arguments[i] = Some(body.parameter(old(i), origin.clone()));
+        for i in order {
+            let ty = self.graph.ty(self.graph.parameters()[*i]).clone();
+            arguments[*i] = Some(body.parameter(ty, origin.clone()));
         }
         let arguments: Vec<Value> = arguments.into_iter().flatten().collect();
         let results = body.inline(&self.graph, &arguments);
-        let mut returned: Vec<Value> =
-            slots.iter().map(|s| update_of(*s).map_or(carried[*s], |i| results[i])).collect();
-        let outputs = self.results.iter().zip(&results).filter(|(r, _)| **r == ResultRole::Output);
-        returned.extend(outputs.map(|(_, v)| *v));
-        body.set_results(returned);
-
-        let mut graph = Graph::new();
-        let mut parameters = Vec::new();
-        let mut operands: Vec<Value> = Vec::new();
-        for slot in &slots {
-            operands.push(graph.parameter(state_type(*slot).ok_or_else(|| missing(*slot))?, origin.clone()));
-            parameters.push(ParameterRole::State(*slot));
-        }
-        let mut fresh: Vec<(usize, Value)> = Vec::new();
-        for (i, sliced) in inputs.iter().zip(sliced) {
-            let mut ty = old(*i);
-            if *sliced {
-                let mut shape = Dims::from_slice(&[steps]);
-                shape.extend_from_slice(&ty.shape);
-                ty.shape = shape;
-            }
-            fresh.push((*i, graph.parameter(ty, origin.clone())));
-            parameters.push(ParameterRole::Input);
-        }
-        let find = |i: usize| fresh.iter().find(|(j, _)| *j == i).map(|(_, v)| *v);
-        operands.extend(pick(true).chain(pick(false)).filter_map(find));
-        let slices = sliced.iter().filter(|s| **s).count();
-        let scan = Op::Scan { body: Arc::new(body), length: steps, carries: slots.len(), slices, reverse: false };
-        let node = graph.add(scan, &operands, origin.clone())?;
-        let made: Vec<Value> = graph.node(node).outputs().collect();
-        let mut results: Vec<ResultRole> = Vec::new();
-        let mut values: Vec<Value> = Vec::new();
-        for slot in &slots {
-            if update_of(*slot).is_some() {
-                results.push(ResultRole::Update(*slot));
-                values.push(made[*slot]);
-            }
-        }
-        for output in &made[slots.len()..] {
-            results.push(ResultRole::Output);
-            values.push(*output);
-        }
-        graph.set_results(values);
-        Ok(Recording { graph, parameters, results })
+        let updates =
+            slots.iter().zip(&carried).map(|(slot, carry)| slot.result.map_or(*carry, |i| results[i]));
+        let outputs = self.results.iter().zip(&results).filter(|(role, _)| **role == ResultRole::Output);
+        body.set_results(updates.chain(outputs.map(|(_, v)| *v)).collect());
+        body
     }
+}
+
+/// Positions of the parameter that reads a state slot and of the result that writes it.
+#[derive(Clone, Default)]
+struct Slot {
+    parameter: Option<usize>,
+    result: Option<usize>,
 }

@@ -17,11 +17,11 @@ pub enum ScalarOp {
     Sub,
     /// `a * b`, wrapping for integers.
     Mul,
-    /// `a / b`; integers truncate, by zero gives 0.
+    /// `a / b`; integers truncate, by zero gives 0, and the lowest i32 by -1 wraps to itself.
     Div,
-    /// Remainder with the sign of `a`; integers by zero give 0.
+    /// Remainder with the sign of `a` (C's fmod), exact; integers by zero give 0.
     Rem,
-    /// `a` to the power of `b` (floats).
+    /// `a` to the power of `b` (floats), with C's pow at special points.
     Pow,
     /// Smaller; NaN if either is NaN; `b` where equal.
     Min,
@@ -29,9 +29,9 @@ pub enum ScalarOp {
     Max,
     /// `a * b + c` rounded once (floats).
     MulAdd,
-    /// `-a`.
+    /// `-a`, wrapping for integers.
     Neg,
-    /// Magnitude.
+    /// Magnitude; the lowest i32 wraps to itself.
     Abs,
     /// Largest whole number not above.
     Floor,
@@ -65,9 +65,9 @@ pub enum ScalarOp {
     Or,
     /// Bitwise exclusive or.
     Xor,
-    /// `a << b`, 0 from 32 on.
+    /// `a << b` with `b` read as unsigned, 0 from 32 on.
     ShiftLeft,
-    /// Logical `a >> b`, 0 from 32 on.
+    /// Logical `a >> b` with `b` read as unsigned, 0 from 32 on.
     ShiftRight,
     /// Conversion from the operand's dtype to the instruction's, by the rules of [`crate::Op::Cast`].
     Cast,
@@ -78,8 +78,8 @@ impl ScalarOp {
     pub const ALL: [ScalarOp; 30] = {
         use ScalarOp::*;
         [
-            Add, Sub, Mul, Div, Rem, Pow, Min, Max, MulAdd, Neg, Abs, Floor, Round, Sqrt, Exp, Log, Sin, Cos, Tanh, Erf,
-            Less, LessEqual, Equal, Select, And, Or, Xor, ShiftLeft, ShiftRight, Cast,
+            Add, Sub, Mul, Div, Rem, Pow, Min, Max, MulAdd, Neg, Abs, Floor, Round, Sqrt, Exp, Log, Sin, Cos,
+            Tanh, Erf, Less, LessEqual, Equal, Select, And, Or, Xor, ShiftLeft, ShiftRight, Cast,
         ]
     };
 
@@ -88,8 +88,8 @@ impl ScalarOp {
         use ScalarOp::*;
         match self {
             Neg | Abs | Floor | Round | Sqrt | Exp | Log | Sin | Cos | Tanh | Erf | Cast => 1,
-            Add | Sub | Mul | Div | Rem | Pow | Min | Max | Less | LessEqual | Equal | And | Or | Xor | ShiftLeft
-            | ShiftRight => 2,
+            Add | Sub | Mul | Div | Rem | Pow | Min | Max | Less | LessEqual | Equal | And | Or | Xor
+            | ShiftLeft | ShiftRight => 2,
             MulAdd | Select => 3,
         }
     }
@@ -203,6 +203,7 @@ impl<'b> Scalar<'b> {
     }
 
     /// Logical not of a bool.
+    #[allow(clippy::should_implement_trait)] // a method like its neighbours; `!` would hide that it is for bool alone
     pub fn not(self) -> Scalar<'b> {
         self.apply(ScalarOp::Xor, &[self.like(1.0)])
     }

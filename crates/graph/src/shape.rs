@@ -8,12 +8,19 @@ use std::fmt;
 pub type Dims = SmallVec<[usize; 4]>;
 
 /// The type of a value: element type and shape, outermost axis first, row-major in meaning.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[derive(PartialEq, Eq, Hash, Debug)]
 pub struct Type {
     /// Element type.
     pub dtype: DType,
     /// Extents; empty for a scalar.
     pub shape: Dims,
+}
+
+impl Clone for Type {
+    /// Copies the extents at once; the derived clone of a `SmallVec` goes element by element.
+    fn clone(&self) -> Type {
+        Type::new(self.dtype, &self.shape)
+    }
 }
 
 impl Type {
@@ -27,14 +34,18 @@ impl Type {
         Type { dtype, shape: Dims::new() }
     }
 
-    /// Number of elements.
+    /// Number of elements; `usize::MAX` where it does not fit (the verifier refuses such types).
     pub fn elements(&self) -> usize {
-        self.shape.iter().product()
+        if self.shape.contains(&0) {
+            0
+        } else {
+            self.shape.iter().fold(1, |n: usize, d| n.saturating_mul(*d))
+        }
     }
 
-    /// Bytes of a dense copy.
+    /// Bytes of a dense copy; `usize::MAX` where they do not fit.
     pub fn bytes(&self) -> usize {
-        self.elements() * self.dtype.bytes()
+        self.elements().saturating_mul(self.dtype.bytes())
     }
 
     /// Number of axes.
@@ -55,13 +66,13 @@ pub fn show(shape: &[usize]) -> String {
     format!("[{}]", parts.join(", "))
 }
 
-/// Row-major strides of a shape, in elements.
+/// Row-major strides of a shape, in elements. They mean nothing where the shape has no elements.
 pub fn row_major(shape: &[usize]) -> SmallVec<[isize; 4]> {
     let mut strides: SmallVec<[isize; 4]> = SmallVec::from_elem(0, shape.len());
     let mut step = 1isize;
     for axis in (0..shape.len()).rev() {
         strides[axis] = step;
-        step *= shape[axis] as isize;
+        step = step.wrapping_mul(shape[axis] as isize);
     }
     strides
 }

@@ -1,0 +1,6 @@
+//! One suite for every executor: each op and dtype, and random programs, against the reference interpreter; planted
+//! miscompiles that the random programs must find.
+
+pub mod generate;
+pub mod mutate;
+pub mod run;
