@@ -1,0 +1,207 @@
+//! How near matrix products come to the machine's multiply-add rate, measured in turns in the same run.
+//!
+//! `cargo run --release -p warploom-cpu --example gemm_rate [-- threads]`
+
+use std::hint::black_box;
+use std::time::Instant;
+
+use warploom_cpu::gemm::{Element, Gemm, Matrix, Output, Right, Shape};
+use warploom_cpu::isa::Isa;
+use warploom_cpu::pool::Pool;
+
+/// Rounds of ceiling and product in turns; each product is measured over about `ROUND_SECONDS`.
+const ROUNDS: usize = 25;
+const ROUND_SECONDS: f64 = 0.004;
+/// Steps of the ceiling's loop.
+const STEPS: usize = 250_000;
+
+/// Which operands lie transposed in memory.
+#[derive(Clone, Copy)]
+enum Form {
+    Plain,
+    TransposedA,
+    TransposedB,
+}
+
+/// m, n, k and the form: a dense network's steps at batch 128, the first model of most tutorials, inference, squares.
+const SHAPES: [(usize, usize, usize, Form); 22] = [
+    (128, 512, 784, Form::Plain),
+    (128, 512, 784, Form::TransposedB),
+    (784, 512, 128, Form::TransposedA),
+    (128, 512, 512, Form::Plain),
+    (128, 512, 512, Form::TransposedB),
+    (512, 512, 128, Form::TransposedA),
+    (128, 10, 512, Form::Plain),
+    (128, 10, 512, Form::TransposedB),
+    (512, 10, 128, Form::TransposedA),
+    (128, 512, 10, Form::TransposedB),
+    (32, 64, 64, Form::Plain),
+    (100, 1, 10, Form::Plain),
+    (10, 1, 100, Form::TransposedA),
+    (1, 512, 784, Form::Plain),
+    (1, 512, 784, Form::TransposedB),
+    (1, 512, 512, Form::TransposedB),
+    (1, 10, 512, Form::TransposedB),
+    (512, 512, 512, Form::Plain),
+    (1024, 1024, 1024, Form::Plain),
+    (1024, 1024, 1024, Form::TransposedB),
+    (1024, 1024, 1024, Form::TransposedA),
+    (2048, 2048, 2048, Form::Plain),
+];
+
+fn main() {
+    let asked = std::env::args().nth(1).and_then(|threads| threads.parse().ok());
+    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
+    let pool = Pool::new(asked.unwrap_or(cores));
+    println!("{} with {} threads; rates in GFLOP/s, median and (best)\n", Isa::current().name(), pool.threads());
+    println!("| type | m | n | k | transposed | time, µs | product | ceiling | % of ceiling |");
+    println!("|---|---|---|---|---|---|---|---|---|");
+    table::<f32>(&pool, "f32", &SHAPES, |value| value as f32);
+    table::<f64>(&pool, "f64", &SHAPES[17..18], |value| value);
+    println!("\nempty run of two tasks: {:.2} µs", dispatch_seconds(&pool) * 1e6);
+}
+
+fn table<T: Element>(pool: &Pool, name: &str, shapes: &[(usize, usize, usize, Form)], value: fn(f64) -> T) {
+    for &(m, n, k, form) in shapes {
+        let mut product = product(pool, Shape { m, n, k }, form, value);
+        let once = seconds(1, &mut product);
+        let repeats = ((ROUND_SECONDS / once.max(1e-8)) as usize).clamp(1, 200_000);
+        let (mut ceilings, mut rates) = (Vec::new(), Vec::new());
+        let flops = 2.0 * (m * n * k) as f64;
+        for _ in 0..ROUNDS {
+            ceilings.push(ceiling(pool) * 4.0 / size_of::<T>() as f64);
+            rates.push(flops / seconds(repeats, &mut product) * 1e-9);
+        }
+        let ((rate, best), (ceiling, best_ceiling)) = (median_and_best(rates), median_and_best(ceilings));
+        let transposed = match form {
+            Form::Plain => "",
+            Form::TransposedA => "A",
+            Form::TransposedB => "B",
+        };
+        println!(
+            "| {name} | {m} | {n} | {k} | {transposed} | {:.2} | {rate:.1} ({best:.1}) | {ceiling:.1} ({best_ceiling:.1}) | {:.1} ({:.1}) |",
+            flops / rate * 1e-3,
+            100.0 * rate / ceiling,
+            100.0 * best / best_ceiling,
+        );
+    }
+}
+
+/// A closure that computes the product once.
+fn product<T: Element>(pool: &Pool, shape: Shape, form: Form, value: fn(f64) -> T) -> impl FnMut() {
+    let Shape { m, n, k } = shape;
+    let fill = |count: usize| (0..count).map(|i| value((i % 17) as f64 - 8.0)).collect::<Vec<T>>();
+    let (a, b, mut c) = (fill(m * k), fill(k * n), fill(m * n));
+    let gemm = Gemm::<T>::new(shape, 1, pool.threads());
+    let mut workspace = vec![0u8; gemm.workspace_bytes() + 64];
+    move || {
+        let (m, n, k) = (m as isize, n as isize, k as isize);
+        let (a_row, a_column) = if matches!(form, Form::TransposedA) { (1, m) } else { (k, 1) };
+        let (b_row, b_column) = if matches!(form, Form::TransposedB) { (1, k) } else { (n, 1) };
+        let output = Output::Store { c: Matrix::new(c.as_mut_ptr(), n, 1), accumulate: false };
+        let aligned = workspace.as_ptr().align_offset(64);
+        // SAFETY: the vectors hold the matrices, and the workspace what the plan asks.
+        unsafe {
+            gemm.run(
+                pool,
+                Matrix::new(a.as_ptr(), a_row, a_column),
+                Right::Strided(Matrix::new(b.as_ptr(), b_row, b_column)),
+                &output,
+                workspace[aligned..].as_mut_ptr(),
+            );
+        }
+    }
+}
+
+/// Seconds per call.
+fn seconds(repeats: usize, call: &mut impl FnMut()) -> f64 {
+    let start = Instant::now();
+    for _ in 0..repeats {
+        call();
+    }
+    start.elapsed().as_secs_f64() / repeats as f64
+}
+
+fn median_and_best(mut rates: Vec<f64>) -> (f64, f64) {
+    rates.sort_by(f64::total_cmp);
+    (rates[rates.len() / 2], rates[rates.len() - 1])
+}
+
+/// GFLOP/s of f32 multiply-adds that never leave the registers, on all threads of the pool.
+fn ceiling(pool: &Pool) -> f64 {
+    let start = Instant::now();
+    pool.run(pool.threads(), &|_, _| registers());
+    let flops = 2.0 * (pool.threads() * STEPS * CHAINS * lanes()) as f64;
+    flops / start.elapsed().as_secs_f64() * 1e-9
+}
+
+/// Independent chains: more than the latency of a multiply-add times the number of its units.
+const CHAINS: usize = 12;
+
+fn lanes() -> usize {
+    match Isa::current() {
+        Isa::Avx512 => 16,
+        Isa::Avx2 => 8,
+        Isa::Portable => 4,
+    }
+}
+
+fn registers() {
+    match Isa::current() {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: the instruction set was detected.
+        Isa::Avx512 => unsafe { registers_avx512() },
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: the instruction set was detected.
+        Isa::Avx2 => unsafe { registers_avx2() },
+        _ => registers_portable(),
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+unsafe fn registers_avx512() {
+    use std::arch::x86_64::{_mm512_fmadd_ps, _mm512_set1_ps};
+    let (factor, term) = (_mm512_set1_ps(black_box(1.000_000_1)), _mm512_set1_ps(black_box(1e-9)));
+    let mut sums: [_; CHAINS] = std::array::from_fn(|i| _mm512_set1_ps(i as f32));
+    for _ in 0..STEPS {
+        for sum in &mut sums {
+            *sum = _mm512_fmadd_ps(*sum, factor, term);
+        }
+    }
+    black_box(sums);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+unsafe fn registers_avx2() {
+    use std::arch::x86_64::{_mm256_fmadd_ps, _mm256_set1_ps};
+    let (factor, term) = (_mm256_set1_ps(black_box(1.000_000_1)), _mm256_set1_ps(black_box(1e-9)));
+    let mut sums: [_; CHAINS] = std::array::from_fn(|i| _mm256_set1_ps(i as f32));
+    for _ in 0..STEPS {
+        for sum in &mut sums {
+            *sum = _mm256_fmadd_ps(*sum, factor, term);
+        }
+    }
+    black_box(sums);
+}
+
+fn registers_portable() {
+    let (factor, term) = (black_box(1.000_000_1f32), black_box(1e-9f32));
+    let mut sums = [[1.0f32; 4]; CHAINS];
+    for _ in 0..STEPS {
+        for sum in &mut sums {
+            for lane in sum {
+                *lane = if cfg!(target_arch = "aarch64") { lane.mul_add(factor, term) } else { *lane * factor + term };
+            }
+        }
+    }
+    black_box(sums);
+}
+
+/// Seconds for a run whose tasks do nothing.
+fn dispatch_seconds(pool: &Pool) -> f64 {
+    let mut rounds: Vec<f64> = (0..ROUNDS).map(|_| seconds(2000, &mut || pool.run(2, &|_, _| {}))).collect();
+    rounds.sort_by(f64::total_cmp);
+    rounds[ROUNDS / 2]
+}

@@ -1,0 +1,341 @@
+//! Contraction steps: products by `gemm`, finished by the epilogue's kernel tile by tile.
+
+use smallvec::SmallVec;
+use warploom_device::{self as device, BufferId, DeviceError, IndexMap, Instruction, Operand};
+use warploom_graph::DType;
+
+use crate::gemm::{self, Element, Gemm, Matrix, Output, Right, Shape, Tile};
+use crate::isa::Isa;
+use crate::math::{bf16_to_f32, f16_to_f32};
+use crate::memory_map::MemoryMap;
+use crate::tile::{Context, Epilogue, Part, Worker, WorkerSize};
+
+/// Columns of a whole-number product computed together.
+const COLUMNS: usize = 512;
+/// Elements for which conversion or whole-number products are worth waking another thread.
+const PARALLEL: usize = 1 << 16;
+
+/// A contraction made ready.
+pub(crate) struct Contraction {
+    product: Product,
+    finish: Finish,
+    batch: usize,
+    shape: Shape,
+    lhs: Operand,
+    rhs: Operand,
+    workspace: Option<BufferId>,
+}
+
+enum Product {
+    F32(Gemm<f32>),
+    F64(Gemm<f64>),
+    /// Operands are widened into the workspace first.
+    Half { dtype: DType, gemm: Gemm<f32> },
+    /// i32 and u32, wrapping.
+    Whole,
+}
+
+enum Finish {
+    /// The product is what is stored: `gemm` writes it.
+    Store { buffer: usize, offset: i64, strides: [i64; 3] },
+    Kernel(Epilogue),
+}
+
+fn shape(step: &device::Contraction) -> Shape {
+    Shape { m: step.m, n: step.n, k: step.k }
+}
+
+fn product(step: &device::Contraction, isa: Isa, threads: usize) -> Result<Product, DeviceError> {
+    let shape = shape(step);
+    Ok(match step.dtype {
+        DType::F32 => Product::F32(Gemm::with_isa(isa, shape, step.batch, threads)),
+        DType::F64 => Product::F64(Gemm::with_isa(isa, shape, step.batch, threads)),
+        DType::F16 | DType::BF16 => {
+            Product::Half { dtype: step.dtype, gemm: Gemm::with_isa(isa, shape, step.batch, threads) }
+        }
+        DType::I32 | DType::U32 => Product::Whole,
+        DType::Bool | DType::U8 => return Err(DeviceError::Unsupported(format!("a product of {}", step.dtype))),
+    })
+}
+
+/// Widened elements of an operand with `lines` x `terms` matrices.
+fn widened(operand: &Operand, batch: usize, lines: usize, terms: usize) -> usize {
+    (if operand.batch == 0 { 1 } else { batch }) * lines * terms
+}
+
+/// Bytes of the two widened operands, each a whole number of cache lines.
+fn widened_bytes(step: &device::Contraction) -> [usize; 2] {
+    [widened(&step.lhs, step.batch, step.m, step.k), widened(&step.rhs, step.batch, step.k, step.n)]
+        .map(|elements| (elements * 4).next_multiple_of(64))
+}
+
+/// Bytes of workspace that a contraction needs.
+pub(crate) fn workspace_bytes(step: &device::Contraction, isa: Isa, threads: usize) -> usize {
+    match product(step, isa, threads) {
+        Ok(Product::F32(gemm)) => gemm.workspace_bytes(),
+        Ok(Product::F64(gemm)) => gemm.workspace_bytes(),
+        Ok(Product::Half { gemm, .. }) => {
+            gemm.workspace_bytes().next_multiple_of(64) + widened_bytes(step).iter().sum::<usize>()
+        }
+        Ok(Product::Whole) | Err(_) => 0,
+    }
+}
+
+/// The store's place when the epilogue does nothing but store the product as it is.
+fn plain_store(step: &device::Contraction) -> Option<Finish> {
+    let kernel = &step.epilogue;
+    let ([Instruction::Product(_)], [store]) = (&kernel.body[..], &kernel.stores[..]) else { return None };
+    let is_plain = matches!(step.dtype, DType::F32 | DType::F64) && store.dtype == step.dtype;
+    let &[batch, row, column] = &store.map.strides[..] else { return None };
+    is_plain.then_some(Finish::Store {
+        buffer: store.buffer.0 as usize,
+        offset: store.map.offset,
+        strides: [batch, row, column],
+    })
+}
+
+impl Contraction {
+    /// Makes a contraction ready. `size` grows by what its epilogue needs.
+    pub(crate) fn new(
+        step: &device::Contraction,
+        isa: Isa,
+        threads: usize,
+        memory: &MemoryMap,
+        size: &mut WorkerSize,
+    ) -> Result<Contraction, DeviceError> {
+        let device::Contraction { batch, m, n, k, .. } = *step;
+        if step.epilogue.space[..] != [batch, m, n] {
+            return Err(DeviceError::Unsupported(format!("{} is not over [batch, m, n]", step.epilogue.name)));
+        }
+        for (operand, lines, terms) in [(&step.lhs, m, k), (&step.rhs, k, n)] {
+            let strides = SmallVec::from_slice(&[operand.batch, operand.row, operand.column]);
+            let map = IndexMap { offset: operand.offset, strides, bounds: SmallVec::new() };
+            memory.check_map(operand.buffer, step.dtype, &map, &[batch, lines, terms], 0)?;
+        }
+        let needed = workspace_bytes(step, isa, threads);
+        match step.workspace {
+            Some(workspace) => memory.check_bytes(workspace, needed)?,
+            None if needed == 0 => {}
+            None => {
+                let message = format!("{} has no workspace; it needs {needed} bytes", step.epilogue.name);
+                return Err(DeviceError::Unsupported(message));
+            }
+        }
+        // The epilogue is lowered also where it is not run, which checks it.
+        let epilogue = Epilogue::new(&step.epilogue, isa, memory, size)?;
+        Ok(Contraction {
+            product: product(step, isa, threads)?,
+            finish: plain_store(step).unwrap_or(Finish::Kernel(epilogue)),
+            batch,
+            shape: shape(step),
+            lhs: step.lhs.clone(),
+            rhs: step.rhs.clone(),
+            workspace: step.workspace,
+        })
+    }
+
+    /// The name of the epilogue's kernel, if it can meet an index out of range.
+    pub(crate) fn can_fault(&self) -> Option<&str> {
+        match &self.finish {
+            Finish::Kernel(epilogue) if epilogue.can_fault => Some(&epilogue.name),
+            Finish::Kernel(_) | Finish::Store { .. } => None,
+        }
+    }
+
+    /// Fills the epilogue's table in a worker's memory.
+    ///
+    /// # Safety
+    /// The worker has the size that preparing the steps came to.
+    pub(crate) unsafe fn connect(&self, worker: Worker) {
+        if let Finish::Kernel(epilogue) = &self.finish {
+            // SAFETY: the caller's promise.
+            unsafe { epilogue.connect(worker) };
+        }
+    }
+
+    /// Computes the products.
+    ///
+    /// # Safety
+    /// As for [`crate::tile::TileKernel::run`].
+    pub(crate) unsafe fn run(&self, context: &Context<'_>) {
+        let workspace = self.workspace.map_or(std::ptr::null_mut(), |id| context.bases[id.0 as usize]);
+        // SAFETY: the caller's promise; operands and workspace were checked when the step was made ready.
+        unsafe {
+            match &self.product {
+                Product::F32(gemm) => {
+                    let (a, b) = (matrix(&self.lhs, context), matrix(&self.rhs, context));
+                    self.multiply(gemm, context, a, b, workspace);
+                }
+                Product::F64(gemm) => {
+                    let (a, b) = (matrix(&self.lhs, context), matrix(&self.rhs, context));
+                    self.multiply(gemm, context, a, b, workspace);
+                }
+                Product::Half { dtype, gemm } => {
+                    let Shape { m, n, k } = self.shape;
+                    let to = workspace.add(gemm.workspace_bytes().next_multiple_of(64));
+                    let a = self.widen(*dtype, &self.lhs, m, k, context, to.cast());
+                    let bytes = (widened(&self.lhs, self.batch, m, k) * 4).next_multiple_of(64);
+                    let b = self.widen(*dtype, &self.rhs, k, n, context, to.add(bytes).cast());
+                    self.multiply(gemm, context, a, b, workspace);
+                }
+                Product::Whole => self.multiply_whole(context),
+            }
+        }
+    }
+
+    unsafe fn multiply<T: Element>(
+        &self,
+        gemm: &Gemm<T>,
+        context: &Context<'_>,
+        a: Matrix<*const T>,
+        b: Matrix<*const T>,
+        workspace: *mut u8,
+    ) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            match &self.finish {
+                Finish::Store { buffer, offset, strides } => {
+                    let data = context.bases[*buffer].cast::<T>().wrapping_offset(*offset as isize);
+                    let [batch, row, column] = strides.map(|stride| stride as isize);
+                    let c = Matrix { data, row, column, batch };
+                    gemm.run(context.pool, a, Right::Strided(b), &Output::Store { c, accumulate: false }, workspace);
+                }
+                Finish::Kernel(epilogue) => {
+                    let finisher = Finisher { epilogue, context };
+                    gemm.run(context.pool, a, Right::Strided(b), &Output::Finish(&finisher), workspace);
+                }
+            }
+        }
+    }
+
+    /// A dense f32 copy of an operand of `lines` x `terms` matrices.
+    unsafe fn widen(
+        &self,
+        dtype: DType,
+        operand: &Operand,
+        lines: usize,
+        terms: usize,
+        context: &Context<'_>,
+        to: *mut f32,
+    ) -> Matrix<*const f32> {
+        let batches = if operand.batch == 0 { 1 } else { self.batch };
+        let task = Widening {
+            from: context.bases[operand.buffer.0 as usize].cast::<u16>().wrapping_offset(operand.offset as isize),
+            to,
+        };
+        let convert = if dtype == DType::F16 { f16_to_f32 } else { bf16_to_f32 };
+        let work = |first: usize, end: usize| {
+            let task = &task;
+            for line in first..end {
+                let (batch, row) = (line / lines, line % lines);
+                let from = batch as isize * operand.batch as isize + row as isize * operand.row as isize;
+                for term in 0..terms {
+                    // SAFETY: the caller's promise: the element exists, and the copy has room for it.
+                    unsafe {
+                        let element = *task.from.offset(from + term as isize * operand.column as isize);
+                        *task.to.add(line * terms + term) = convert(element);
+                    }
+                }
+            }
+        };
+        spread(context, batches * lines, terms, &work);
+        let batch = if operand.batch == 0 { 0 } else { (lines * terms) as isize };
+        Matrix { data: to, row: terms as isize, column: 1, batch }
+    }
+
+    /// i32 and u32: the sum of each element in order, wrapping.
+    unsafe fn multiply_whole(&self, context: &Context<'_>) {
+        let Shape { m, n, k } = self.shape;
+        let Finish::Kernel(epilogue) = &self.finish else { unreachable!("only floats are stored by gemm") };
+        let (a, b): (Matrix<*const u32>, Matrix<*const u32>) =
+            (matrix(&self.lhs, context), matrix(&self.rhs, context));
+        let task = WholeOperands { a, b };
+        let line = |line: usize, worker: usize| {
+            let task = &task;
+            let (batch, row) = (line / m, line % m);
+            let mut sums = [0u32; COLUMNS];
+            for column in (0..n).step_by(COLUMNS) {
+                let columns = COLUMNS.min(n - column);
+                sums[..columns].fill(0);
+                let at = |matrix: &Matrix<*const u32>, i: usize, j: usize| {
+                    let offset = batch as isize * matrix.batch + i as isize * matrix.row + j as isize * matrix.column;
+                    // SAFETY: the caller's promise: the element exists.
+                    unsafe { *matrix.data.offset(offset) }
+                };
+                for term in 0..k {
+                    let factor = at(&task.a, row, term);
+                    for (j, sum) in sums[..columns].iter_mut().enumerate() {
+                        *sum = sum.wrapping_add(factor.wrapping_mul(at(&task.b, term, column + j)));
+                    }
+                }
+                let values = sums.as_mut_ptr().cast();
+                let part = Part { worker, batch, row, column, rows: 1, columns, values, stride: 0 };
+                // SAFETY: the caller's promise.
+                unsafe { epilogue.run(context, &part, 4) };
+            }
+        };
+        if self.batch * m * n * k < PARALLEL {
+            (0..self.batch * m).for_each(|i| line(i, 0));
+        } else {
+            context.pool.run(self.batch * m, &line);
+        }
+    }
+}
+
+struct WholeOperands {
+    a: Matrix<*const u32>,
+    b: Matrix<*const u32>,
+}
+
+// SAFETY: operands are lent to every thread for the length of a launch, and only read.
+unsafe impl Sync for WholeOperands {}
+
+struct Widening {
+    from: *const u16,
+    to: *mut f32,
+}
+
+// SAFETY: the source is only read; each task writes lines of its own.
+unsafe impl Sync for Widening {}
+
+/// Runs `work(first, end)` over lines of `terms` elements, by threads where it pays.
+fn spread(context: &Context<'_>, lines: usize, terms: usize, work: &(dyn Fn(usize, usize) + Sync)) {
+    let tasks = (lines * terms / PARALLEL).min(lines).min(4 * context.workers.len());
+    if tasks <= 1 {
+        return work(0, lines);
+    }
+    context.pool.run(tasks, &|task, _| work(task * lines / tasks, (task + 1) * lines / tasks));
+}
+
+fn matrix<T>(operand: &Operand, context: &Context<'_>) -> Matrix<*const T> {
+    let data = context.bases[operand.buffer.0 as usize].cast::<T>().wrapping_offset(operand.offset as isize);
+    Matrix {
+        data,
+        row: operand.row as isize,
+        column: operand.column as isize,
+        batch: operand.batch as isize,
+    }
+}
+
+/// Hands finished tiles to the epilogue.
+struct Finisher<'a> {
+    epilogue: &'a Epilogue,
+    context: &'a Context<'a>,
+}
+
+impl<T> gemm::Epilogue<T> for Finisher<'_> {
+    fn finish(&self, tile: &Tile<T>) {
+        let part = Part {
+            worker: tile.worker,
+            batch: tile.batch,
+            row: tile.row,
+            column: tile.column,
+            rows: tile.rows,
+            columns: tile.columns,
+            values: tile.values.cast(),
+            stride: tile.stride * size_of::<T>(),
+        };
+        // SAFETY: `Contraction::run`'s caller vouches for the buffers; gemm hands each part to one thread.
+        unsafe { self.epilogue.run(self.context, &part, size_of::<T>()) };
+    }
+}

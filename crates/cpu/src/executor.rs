@@ -1,0 +1,143 @@
+//! The CPU as a device.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use warploom_device::{
+    Capabilities, DeviceError, Executable, Executor, Memory, Statistics, Step, Target, Token,
+};
+use warploom_graph::{DType, Graph};
+
+use crate::contraction;
+use crate::executable::Ready;
+use crate::isa::Isa;
+use crate::memory::{ALIGNMENT, Counters, CpuMemory};
+use crate::pool::Pool;
+
+/// The CPU executor: runs programs on this machine's cores.
+pub struct Cpu {
+    capabilities: Capabilities,
+    isa: Isa,
+    pool: Arc<Pool>,
+    counters: Arc<Counters>,
+    limit: Option<usize>,
+}
+
+impl Cpu {
+    /// An executor with this many threads, or as many as the machine has cores, and the instruction set of
+    /// [`Isa::current`].
+    pub fn new(threads: Option<usize>) -> Cpu {
+        Cpu::with_isa(Isa::current(), threads)
+    }
+
+    /// As [`Cpu::new`], with a given instruction set.
+    ///
+    /// # Panics
+    /// When the machine lacks the instruction set.
+    pub fn with_isa(isa: Isa, threads: Option<usize>) -> Cpu {
+        assert!(isa.is_available(), "this machine has no {}", isa.name());
+        let cores = || std::thread::available_parallelism().map_or(1, |cores| cores.get());
+        let pool = Arc::new(Pool::new(threads.unwrap_or_else(cores).max(1)));
+        let capabilities = Capabilities {
+            id: "cpu".into(),
+            name: read_field("/proc/cpuinfo", "model name").unwrap_or_else(|| "CPU".into()),
+            dtypes: DType::ALL.to_vec(),
+            slab_bytes: usize::MAX,
+            alignment: ALIGNMENT,
+            in_place: true,
+            threads: pool.threads(),
+            memory_bytes: read_field("/proc/meminfo", "MemTotal").and_then(|total| kibibytes(&total)),
+        };
+        Cpu { capabilities, isa, pool, counters: Arc::default(), limit: None }
+    }
+
+    /// The same, refusing to hold more than `bytes` of device memory at once.
+    pub fn with_memory_limit(self, bytes: usize) -> Cpu {
+        let capabilities = Capabilities { memory_bytes: Some(bytes), ..self.capabilities };
+        Cpu { limit: Some(bytes), capabilities, ..self }
+    }
+}
+
+/// The value of the first line `name : value` of a file of such lines.
+fn read_field(path: &str, name: &str) -> Option<String> {
+    let text = std::fs::read_to_string(path).ok()?;
+    let line = text.lines().find(|line| line.starts_with(name))?;
+    Some(line.split_once(':')?.1.trim().to_owned())
+}
+
+fn kibibytes(text: &str) -> Option<usize> {
+    text.strip_suffix("kB")?.trim().parse::<usize>().ok()?.checked_mul(1024)
+}
+
+impl Target for Cpu {
+    fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    fn workspace_bytes(&self, step: &Step) -> usize {
+        match step {
+            Step::Contraction(step) => contraction::workspace_bytes(step, self.isa, self.pool.threads()),
+            Step::Kernel(_) | Step::Scatter(_) | Step::Copy { .. } | Step::Loop(_) | Step::Claimed { .. } => 0,
+        }
+    }
+
+    fn claims(&self, _: &str, _: &Graph) -> bool {
+        false
+    }
+}
+
+impl Executor for Cpu {
+    fn target(&self) -> &dyn Target {
+        self
+    }
+
+    fn allocate(&self, bytes: usize) -> Result<Memory, DeviceError> {
+        Ok(Arc::new(CpuMemory::new(bytes, self.limit, &self.counters)?))
+    }
+
+    fn upload(&self, memory: &Memory, offset: usize, bytes: &[u8]) -> Result<Token, DeviceError> {
+        let to = CpuMemory::of(memory)?.range(offset, bytes.len())?;
+        // SAFETY: the range was checked; that no launch uses it meanwhile is the trait's contract.
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), to, bytes.len()) };
+        self.counters.uploaded.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        Ok(self.done())
+    }
+
+    fn download(&self, memory: &Memory, offset: usize, bytes: &mut [u8]) -> Result<(), DeviceError> {
+        let from = CpuMemory::of(memory)?.range(offset, bytes.len())?;
+        // SAFETY: as above.
+        unsafe { std::ptr::copy_nonoverlapping(from, bytes.as_mut_ptr(), bytes.len()) };
+        self.counters.downloaded.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn copy(&self, source: &Memory, destination: &Memory, bytes: usize) -> Result<Token, DeviceError> {
+        let from = CpuMemory::of(source)?.range(0, bytes)?;
+        let to = CpuMemory::of(destination)?.range(0, bytes)?;
+        // SAFETY: as above; both may be the same memory.
+        unsafe { std::ptr::copy(from, to, bytes) };
+        Ok(self.done())
+    }
+
+    fn prepare(
+        &self,
+        program: Arc<warploom_device::Program>,
+    ) -> Result<Arc<dyn Executable>, DeviceError> {
+        Ok(Arc::new(Ready::new(program, self.isa, self.pool.clone(), self.counters.clone())?))
+    }
+
+    /// Returns at once: work is done when `launch` returns, with its error.
+    fn wait(&self, _: Token) -> Result<(), DeviceError> {
+        Ok(())
+    }
+
+    fn statistics(&self) -> Statistics {
+        self.counters.read()
+    }
+}
+
+impl Cpu {
+    fn done(&self) -> Token {
+        Token(self.counters.launches.load(Ordering::Relaxed))
+    }
+}

@@ -1,0 +1,89 @@
+//! The vector instruction set kernels are chosen by, detected once per process.
+
+use std::sync::OnceLock;
+
+/// A vector instruction set for which kernels exist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Isa {
+    /// AVX-512 F, BW, DQ and VL: 512-bit registers, masked loads and stores.
+    Avx512,
+    /// AVX2 and FMA: 256-bit registers.
+    Avx2,
+    /// What the compiler makes of plain arrays for the target's baseline: SSE2 on x86-64, NEON on AArch64.
+    Portable,
+}
+
+/// The environment variable that asks for an instruction set: `avx512`, `avx2` or `portable`.
+const VARIABLE: &str = "WARPLOOM_ISA";
+
+impl Isa {
+    /// Every instruction set, widest first.
+    pub const ALL: [Isa; 3] = [Isa::Avx512, Isa::Avx2, Isa::Portable];
+
+    /// The name `WARPLOOM_ISA` knows it by.
+    pub fn name(self) -> &'static str {
+        match self {
+            Isa::Avx512 => "avx512",
+            Isa::Avx2 => "avx2",
+            Isa::Portable => "portable",
+        }
+    }
+
+    /// Whether this machine can run it.
+    pub fn is_available(self) -> bool {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => {
+                is_x86_feature_detected!("avx512f")
+                    && is_x86_feature_detected!("avx512bw")
+                    && is_x86_feature_detected!("avx512dq")
+                    && is_x86_feature_detected!("avx512vl")
+                    && Isa::Avx2.is_available()
+            }
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
+            #[cfg(not(target_arch = "x86_64"))]
+            Isa::Avx512 | Isa::Avx2 => false,
+            Isa::Portable => true,
+        }
+    }
+
+    /// The instruction sets this machine can run, widest first.
+    pub fn available() -> impl Iterator<Item = Isa> {
+        Isa::ALL.into_iter().filter(|isa| isa.is_available())
+    }
+
+    /// The set this process computes with: what `WARPLOOM_ISA` asks for, or the widest the machine has.
+    ///
+    /// An unknown name is ignored; a set the machine lacks is replaced by the next narrower one it has.
+    pub fn current() -> Isa {
+        static CURRENT: OnceLock<Isa> = OnceLock::new();
+        *CURRENT.get_or_init(|| Isa::choose(std::env::var(VARIABLE).ok().as_deref()))
+    }
+
+    fn choose(asked: Option<&str>) -> Isa {
+        let widest = Isa::ALL.into_iter().position(|isa| Some(isa.name()) == asked).unwrap_or(0);
+        Isa::ALL[widest..].iter().copied().find(|isa| isa.is_available()).unwrap_or(Isa::Portable)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_choice_is_always_available() {
+        for asked in [None, Some("avx512"), Some("avx2"), Some("portable"), Some("sse9"), Some("")] {
+            assert!(Isa::choose(asked).is_available(), "{asked:?}");
+        }
+    }
+
+    #[test]
+    fn a_request_caps_the_width() {
+        assert_eq!(Isa::choose(Some("portable")), Isa::Portable);
+        assert_ne!(Isa::choose(Some("avx2")), Isa::Avx512);
+        for isa in Isa::available() {
+            assert_eq!(Isa::choose(Some(isa.name())), isa);
+        }
+    }
+}

@@ -1,0 +1,396 @@
+//! A small thread pool for kernels: dispatch in about a microsecond, no allocation and no lock per run.
+//!
+//! A run is published in one word, `Shared::gate`: run number, an open bit, and how many workers are inside. A
+//! worker enters by adding itself while the gate is open; the caller works too, and when no task is left it shuts the
+//! gate and waits for those inside. So a worker whose core was taken away delays nobody unless it holds a task.
+
+use std::any::Any;
+use std::cell::UnsafeCell;
+use std::hint::spin_loop;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+/// How long an idle worker spins before it parks.
+const IDLE_SPIN: Duration = Duration::from_micros(50);
+/// How long the caller spins for the last worker before it yields its core between looks.
+const JOIN_SPIN: Duration = Duration::from_micros(50);
+/// Looks between two readings of the clock.
+const LOOKS_PER_READING: u32 = 16;
+
+/// Gate layout: run number in the high half, then the open bit, then the number of workers inside.
+const OPEN: u64 = 1 << 31;
+const INSIDE: u64 = OPEN - 1;
+const RUN_SHIFT: u32 = 32;
+
+type Task = dyn Fn(usize, usize) + Sync;
+
+/// Keeps what one core writes off the cache lines of others (two lines: the prefetcher fetches pairs).
+#[repr(align(128))]
+struct Padded<T>(T);
+
+/// One worker's part of a run: it takes tasks `next..end`, others steal from it when theirs are done.
+struct Share {
+    next: AtomicUsize,
+    end: AtomicUsize,
+}
+
+struct Shared {
+    gate: Padded<AtomicU64>,
+    task: UnsafeCell<Option<*const Task>>,
+    shares: Box<[Padded<Share>]>,
+    parked: Box<[Padded<AtomicBool>]>,
+    closing: AtomicBool,
+    panicked: AtomicBool,
+    panic: Mutex<Option<Box<dyn Any + Send>>>,
+}
+
+// SAFETY: `task` is written only by the caller that holds `Pool::busy` while the gate is shut and nobody is inside, and
+// read only by workers inside; entering the gate orders the read after the write. The task itself is `Sync`.
+unsafe impl Sync for Shared {}
+// SAFETY: the pointer in `task` is used only while `Pool::run`, which borrows the task, is on the stack.
+unsafe impl Send for Shared {}
+
+/// A pool of `threads - 1` workers; the thread that calls [`Pool::run`] is the last.
+pub struct Pool {
+    shared: Arc<Shared>,
+    workers: Vec<JoinHandle<()>>,
+    busy: AtomicBool,
+}
+
+impl Pool {
+    /// Starts `threads - 1` workers (`threads` is at least 1).
+    ///
+    /// # Panics
+    /// When the system refuses a thread.
+    pub fn new(threads: usize) -> Pool {
+        let threads = threads.max(1);
+        let shared = Arc::new(Shared {
+            gate: Padded(AtomicU64::new(0)),
+            task: UnsafeCell::new(None),
+            shares: (0..threads)
+                .map(|_| Padded(Share { next: AtomicUsize::new(0), end: AtomicUsize::new(0) }))
+                .collect(),
+            parked: (0..threads).map(|_| Padded(AtomicBool::new(false))).collect(),
+            closing: AtomicBool::new(false),
+            panicked: AtomicBool::new(false),
+            panic: Mutex::new(None),
+        });
+        let workers = (1..threads)
+            .map(|worker| {
+                let shared = Arc::clone(&shared);
+                thread::Builder::new()
+                    .name(format!("warploom-{worker}"))
+                    .spawn(move || shared.serve(worker))
+                    .expect("the system refused a worker thread")
+            })
+            .collect();
+        Pool { shared, workers, busy: AtomicBool::new(false) }
+    }
+
+    /// How many threads work on a run, the caller included.
+    pub fn threads(&self) -> usize {
+        self.workers.len() + 1
+    }
+
+    /// Runs `task(i, worker)` for every `i` in `0..tasks` and returns when all are done.
+    ///
+    /// `worker` is below [`Pool::threads`] and names the thread for the length of the run, so it may index scratch
+    /// memory. Neighbouring tasks tend to stay on one worker from run to run, which keeps its cache warm; which worker
+    /// runs a task is not fixed. A call from inside a task, or while another thread's run is under way, runs all tasks
+    /// on the calling thread as worker 0.
+    ///
+    /// # Panics
+    /// With the first panic of a task, after every worker has left the run; tasks not yet begun are dropped.
+    pub fn run(&self, tasks: usize, task: &(dyn Fn(usize, usize) + Sync)) {
+        if tasks <= 1 || self.workers.is_empty() || self.busy.swap(true, Ordering::Acquire) {
+            for i in 0..tasks {
+                task(i, 0);
+            }
+            return;
+        }
+        let panic = self.run_shared(tasks, task);
+        self.busy.store(false, Ordering::Release);
+        if let Some(panic) = panic {
+            resume_unwind(panic);
+        }
+    }
+
+    /// One run with all workers; the caller holds `busy`.
+    fn run_shared(&self, tasks: usize, task: &(dyn Fn(usize, usize) + Sync)) -> Option<Box<dyn Any + Send>> {
+        let shared = &*self.shared;
+        let threads = self.threads();
+        for (worker, share) in shared.shares.iter().enumerate() {
+            share.0.next.store(worker * tasks / threads, Ordering::Relaxed);
+            share.0.end.store((worker + 1) * tasks / threads, Ordering::Relaxed);
+        }
+        // SAFETY: only the lifetime changes; every worker has left the gate before this function returns.
+        let erased = unsafe { std::mem::transmute::<*const (dyn Fn(usize, usize) + Sync + '_), *const Task>(task) };
+        // SAFETY: the gate is shut and nobody is inside, so nobody else reads or writes `task`.
+        unsafe { *shared.task.get() = Some(erased) };
+        let run = (shared.gate.0.load(Ordering::Relaxed) >> RUN_SHIFT).wrapping_add(1);
+        // Sequentially consistent, as is the load of `parked`: of a worker going to sleep and a caller publishing, at
+        // least one sees the other.
+        shared.gate.0.store(run << RUN_SHIFT | OPEN, Ordering::SeqCst);
+        self.wake(tasks - 1);
+
+        shared.work(0, task);
+
+        shared.gate.0.fetch_and(!OPEN, Ordering::AcqRel);
+        let mut wait = Wait::new(JOIN_SPIN);
+        while shared.gate.0.load(Ordering::Acquire) & INSIDE != 0 {
+            if wait.is_over() {
+                thread::yield_now();
+            }
+        }
+        if !shared.panicked.load(Ordering::Acquire) {
+            return None;
+        }
+        shared.panicked.store(false, Ordering::Relaxed);
+        shared.panic.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take()
+    }
+
+    /// Wakes parked workers until `wanted` are awake.
+    fn wake(&self, wanted: usize) {
+        for (worker, handle) in self.workers.iter().enumerate().take(wanted) {
+            if self.shared.parked[worker + 1].0.load(Ordering::SeqCst) {
+                handle.thread().unpark();
+            }
+        }
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.shared.closing.store(true, Ordering::SeqCst);
+        for worker in self.workers.drain(..) {
+            worker.thread().unpark();
+            // A worker catches its tasks' panics, so it cannot have died of one.
+            let _ = worker.join();
+        }
+    }
+}
+
+impl Shared {
+    /// A worker's life: wait for a run, enter, work, leave.
+    fn serve(&self, worker: usize) {
+        let mut seen = 0;
+        while let Some(gate) = self.await_run(worker, seen) {
+            seen = gate >> RUN_SHIFT;
+            if !self.enter(seen) {
+                continue;
+            }
+            // SAFETY: inside the gate the caller keeps the task alive and `task` unchanged.
+            let task = unsafe { (*self.task.get()).map(|task| &*task) };
+            if let Some(task) = task {
+                self.work(worker, task);
+            }
+            self.gate.0.fetch_sub(1, Ordering::Release);
+        }
+    }
+
+    /// Spins, then parks, until the gate is open for a run after `seen`; `None` when the pool closes.
+    fn await_run(&self, worker: usize, seen: u64) -> Option<u64> {
+        let ready = |gate: u64| gate & OPEN != 0 && gate >> RUN_SHIFT != seen;
+        let mut wait = Wait::new(IDLE_SPIN);
+        loop {
+            let gate = self.gate.0.load(Ordering::Acquire);
+            if ready(gate) {
+                return Some(gate);
+            }
+            if self.closing.load(Ordering::Relaxed) {
+                return None;
+            }
+            if wait.is_over() {
+                let parked = &self.parked[worker].0;
+                parked.store(true, Ordering::SeqCst);
+                if !ready(self.gate.0.load(Ordering::SeqCst)) && !self.closing.load(Ordering::SeqCst) {
+                    thread::park();
+                }
+                parked.store(false, Ordering::Relaxed);
+                wait = Wait::new(IDLE_SPIN);
+            }
+        }
+    }
+
+    /// Steps inside run `run` unless it has been shut meanwhile.
+    fn enter(&self, run: u64) -> bool {
+        let mut gate = self.gate.0.load(Ordering::Relaxed);
+        while gate & OPEN != 0 && gate >> RUN_SHIFT == run {
+            match self.gate.0.compare_exchange_weak(gate, gate + 1, Ordering::AcqRel, Ordering::Relaxed) {
+                Ok(_) => return true,
+                Err(now) => gate = now,
+            }
+        }
+        false
+    }
+
+    /// Takes tasks, its own share first, until none is left anywhere.
+    fn work(&self, worker: usize, task: &(dyn Fn(usize, usize) + Sync)) {
+        let all = catch_unwind(AssertUnwindSafe(|| {
+            for offset in 0..self.shares.len() {
+                let share = &self.shares[(worker + offset) % self.shares.len()].0;
+                let end = share.end.load(Ordering::Relaxed);
+                while share.next.load(Ordering::Relaxed) < end {
+                    let i = share.next.fetch_add(1, Ordering::Relaxed);
+                    if i < end {
+                        task(i, worker);
+                    }
+                }
+            }
+        }));
+        if let Err(panic) = all {
+            for share in &self.shares {
+                share.0.next.fetch_max(share.0.end.load(Ordering::Relaxed), Ordering::Relaxed);
+            }
+            self.panic.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).get_or_insert(panic);
+            self.panicked.store(true, Ordering::Release);
+        }
+    }
+}
+
+/// A bounded wait: spin-loop hints until the time is over.
+struct Wait {
+    limit: Duration,
+    since: Option<Instant>,
+    looks: u32,
+}
+
+impl Wait {
+    fn new(limit: Duration) -> Wait {
+        Wait { limit, since: None, looks: 0 }
+    }
+
+    /// Lets a moment pass; whether the limit has been reached.
+    fn is_over(&mut self) -> bool {
+        spin_loop();
+        self.looks += 1;
+        if !self.looks.is_multiple_of(LOOKS_PER_READING) {
+            return false;
+        }
+        self.since.get_or_insert_with(Instant::now).elapsed() >= self.limit
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Runs `tasks` tasks and checks that each ran exactly once.
+    fn check(pool: &Pool, tasks: usize) {
+        let counts: Vec<AtomicUsize> = (0..tasks).map(|_| AtomicUsize::new(0)).collect();
+        pool.run(tasks, &|i, worker| {
+            assert!(worker < pool.threads());
+            counts[i].fetch_add(1, Ordering::Relaxed);
+        });
+        assert!(counts.iter().all(|count| count.load(Ordering::Relaxed) == 1));
+    }
+
+    #[test]
+    fn every_task_runs_once() {
+        for threads in [0, 1, 2, 3, 7] {
+            let pool = Pool::new(threads);
+            assert_eq!(pool.threads(), threads.max(1));
+            for round in 0..3000 {
+                check(&pool, round % 23);
+            }
+        }
+    }
+
+    #[test]
+    fn results_are_visible_after_the_run() {
+        let pool = Pool::new(3);
+        let mut values = vec![0u64; 64];
+        for round in 0..20_000u64 {
+            let base = values.as_mut_ptr() as usize;
+            pool.run(64, &|i, _| {
+                // SAFETY: each task writes one element of its own.
+                unsafe { *(base as *mut u64).add(i) += round };
+            });
+        }
+        assert!(values.iter().all(|&value| value == 19_999 * 20_000 / 2));
+    }
+
+    #[test]
+    fn parked_workers_wake() {
+        let pool = Pool::new(2);
+        for round in 0..40 {
+            thread::sleep(Duration::from_micros(if round % 2 == 0 { 40 } else { 300 }));
+            let both = AtomicUsize::new(0);
+            pool.run(2, &|_, _| {
+                both.fetch_add(1, Ordering::Relaxed);
+                let start = Instant::now();
+                while both.load(Ordering::Relaxed) < 2 && start.elapsed() < Duration::from_secs(10) {
+                    thread::yield_now();
+                }
+                assert_eq!(both.load(Ordering::Relaxed), 2, "the parked worker did not come");
+            });
+        }
+    }
+
+    #[test]
+    fn nested_runs_are_inline() {
+        let pool = Pool::new(3);
+        for _ in 0..300 {
+            let sum = AtomicUsize::new(0);
+            pool.run(6, &|_, _| {
+                pool.run(5, &|i, worker| {
+                    assert_eq!(worker, 0);
+                    sum.fetch_add(i, Ordering::Relaxed);
+                });
+            });
+            assert_eq!(sum.into_inner(), 60);
+        }
+    }
+
+    #[test]
+    fn concurrent_callers_are_served() {
+        let pool = Pool::new(2);
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| (0..3000).for_each(|round| check(&pool, round % 7)));
+            }
+        });
+    }
+
+    #[test]
+    fn a_panic_reaches_the_caller() {
+        let pool = Pool::new(3);
+        for round in 0..200 {
+            let caught = catch_unwind(AssertUnwindSafe(|| {
+                pool.run(9, &|i, _| {
+                    if i == round % 9 {
+                        resume_unwind(Box::new(round));
+                    }
+                });
+            }));
+            assert_eq!(*caught.unwrap_err().downcast::<usize>().unwrap(), round);
+            check(&pool, 9);
+        }
+    }
+
+    #[test]
+    fn every_task_may_panic() {
+        let pool = Pool::new(4);
+        for _ in 0..200 {
+            let run = || pool.run(32, &|_, _| resume_unwind(Box::new(())));
+            assert!(catch_unwind(AssertUnwindSafe(run)).is_err());
+        }
+        check(&pool, 100);
+    }
+
+    #[test]
+    fn dropping_joins() {
+        for round in 0..200 {
+            let pool = Pool::new(1 + round % 4);
+            if round % 3 > 0 {
+                check(&pool, round % 5);
+            }
+            if round % 20 == 0 {
+                thread::sleep(Duration::from_micros(200));
+            }
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Arg-max: the first largest element, a NaN counting as largest. Which one that is does not depend on the order of
+//! combination, so there is no tree.
+
+use super::table::Class;
+
+trait Lane: Copy {
+    /// Whether this replaces `best` when it comes later.
+    fn beats(self, best: Self) -> bool;
+}
+
+macro_rules! lane {
+    ($T:ty, $x:ident, $best:ident => $beats:expr) => {
+        impl Lane for $T {
+            #[inline(always)]
+            fn beats(self, $best: $T) -> bool {
+                let $x = self;
+                $beats
+            }
+        }
+    };
+}
+lane!(f32, x, best => x > best || x.is_nan() && !best.is_nan());
+lane!(f64, x, best => x > best || x.is_nan() && !best.is_nan());
+lane!(i32, x, best => x > best);
+lane!(u32, x, best => x > best);
+
+/// The best elements so far and their positions, -1 where there is none.
+#[derive(Clone, Copy)]
+pub(super) struct Best {
+    pub values: *mut u8,
+    pub positions: *mut i32,
+}
+
+/// The loops for one type of lanes.
+#[derive(Clone, Copy)]
+pub(super) struct ArgMax {
+    /// Lets `count` consecutive elements, the first at a position, compete for one best.
+    pub along: unsafe fn(Best, *const u8, usize, i32),
+    /// Lets one element at a position compete in each of `count` lanes.
+    pub across: unsafe fn(Best, *const u8, usize, i32),
+    /// Lets the second's bests, which come later, compete with the first's in `count` lanes.
+    pub merge: unsafe fn(Best, Best, usize),
+}
+
+/// The loops for a class of registers.
+pub(super) fn arg_max(class: Class) -> ArgMax {
+    match class {
+        Class::F32 => of::<f32>(),
+        Class::F64 => of::<f64>(),
+        Class::I32 => of::<i32>(),
+        Class::U32 | Class::Bool => of::<u32>(),
+    }
+}
+
+fn of<T: Lane>() -> ArgMax {
+    ArgMax { along: along::<T>, across: across::<T>, merge: merge::<T> }
+}
+
+unsafe fn along<T: Lane>(best: Best, lanes: *const u8, count: usize, first: i32) {
+    for i in 0..count {
+        // SAFETY: the caller's promise: there are `count` lanes and one best.
+        unsafe { compete::<T>(best, 0, *lanes.cast::<T>().add(i), first + i as i32) };
+    }
+}
+
+unsafe fn across<T: Lane>(best: Best, lanes: *const u8, count: usize, position: i32) {
+    for i in 0..count {
+        // SAFETY: the caller's promise: there are `count` lanes and as many bests.
+        unsafe { compete::<T>(best, i, *lanes.cast::<T>().add(i), position) };
+    }
+}
+
+unsafe fn merge<T: Lane>(best: Best, later: Best, count: usize) {
+    for i in 0..count {
+        // SAFETY: the caller's promise: both have `count` lanes.
+        unsafe {
+            let position = *later.positions.add(i);
+            if position >= 0 {
+                compete::<T>(best, i, *later.values.cast::<T>().add(i), position);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn compete<T: Lane>(best: Best, at: usize, x: T, position: i32) {
+    // SAFETY: the caller's promise: lane `at` exists.
+    unsafe {
+        let (value, place) = (best.values.cast::<T>().add(at), best.positions.add(at));
+        if *place < 0 || x.beats(*value) {
+            *value = x;
+            *place = position;
+        }
+    }
+}

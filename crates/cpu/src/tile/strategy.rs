@@ -1,0 +1,106 @@
+//! How a kernel is walked: which axes form the vector axis, and along what reductions run. None of it changes bits.
+
+use smallvec::SmallVec;
+use warploom_device::{Instruction, Kernel};
+
+use super::TILE;
+use super::access::Walk;
+use super::combine::WIDTH;
+
+/// Axes join the vector axis until it is this long.
+const SHORT: usize = 64;
+/// Most columns of a tile whose steps are the reduced elements: its accumulators stay in the nearest cache.
+pub(super) const COLUMNS: usize = 256;
+
+/// How a kernel's reductions run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Strategy {
+    /// There are none: every tile is computed and stored.
+    Map,
+    /// Point by point; the reduced elements of a point are the vector axis.
+    Along,
+    /// As `Along`, several points in a tile.
+    Segments,
+    /// Points are the vector axis; reduced elements are steps.
+    Across,
+    /// As `Across`, this many reduced elements in a tile; a power of two of at most [`WIDTH`].
+    Rows(usize),
+}
+
+/// A strategy with its walks.
+pub(super) struct Plan {
+    pub strategy: Strategy,
+    /// The walk of the body.
+    pub body: Walk,
+    /// Outer axes of the body's walk before those that are steps.
+    pub first_step: usize,
+    /// The walk of the points: of the tail, and of the body where there is no tail.
+    pub points: Walk,
+}
+
+/// Decides for a simplified kernel.
+pub(super) fn plan(kernel: &Kernel) -> Plan {
+    let space = kernel.space.len();
+    let rank = space + kernel.reduced.len();
+    let mut split = space.saturating_sub(1);
+    while split > 0 && kernel.space[split..].iter().product::<usize>() < SHORT {
+        split -= 1;
+    }
+    let walk = |outer: &[std::ops::Range<usize>], group: &[std::ops::Range<usize>]| {
+        let list = |ranges: &[std::ops::Range<usize>]| ranges.iter().cloned().flatten().collect();
+        let group: SmallVec<[usize; 4]> = list(group);
+        let extent = |axis: usize| if axis < space { kernel.space[axis] } else { kernel.reduced[axis - space] };
+        Walk { outer: list(outer), extents: group.iter().map(|axis| extent(*axis)).collect(), group }
+    };
+    let points = walk(&[0..split], &[split..space]);
+    let strategy = if kernel.reductions.is_empty() { Strategy::Map } else { choose(kernel, points.length()) };
+    let body = match strategy {
+        Strategy::Map => points.clone(),
+        Strategy::Along => walk(&[0..space], &[space..rank]),
+        Strategy::Segments => walk(&[0..split], &[split..space, space..rank]),
+        Strategy::Across => walk(&[0..split, space..rank], &[split..space]),
+        Strategy::Rows(_) => walk(&[0..split], &[space..rank, split..space]),
+    };
+    let first_step = match strategy {
+        Strategy::Across => split,
+        Strategy::Map | Strategy::Along | Strategy::Segments | Strategy::Rows(_) => body.outer.len(),
+    };
+    Plan { strategy, body, first_step, points }
+}
+
+fn choose(kernel: &Kernel, points: usize) -> Strategy {
+    let sweep = kernel.sweep();
+    let (space, rank) = (kernel.space.len(), kernel.space.len() + kernel.reduced.len());
+    let is_along = if points <= 1 {
+        true
+    } else if rank == space {
+        false
+    } else {
+        let (along, across) = (contiguous(kernel, rank - 1), contiguous(kernel, space - 1));
+        along > across || along == across && sweep >= SHORT
+    };
+    if is_along && (sweep >= SHORT || points <= 1 || sweep == 0) {
+        Strategy::Along
+    } else if is_along {
+        Strategy::Segments
+    } else {
+        let rows = WIDTH.min(TILE / points.clamp(1, TILE));
+        let rows = if rows == 0 { 1 } else { 1 << rows.ilog2() };
+        if rows > 1 && points <= COLUMNS { Strategy::Rows(rows) } else { Strategy::Across }
+    }
+}
+
+/// Loads whose neighbours along an axis are neighbours in memory, or the same.
+fn contiguous(kernel: &Kernel, axis: usize) -> usize {
+    let is_near = |instruction: &&Instruction| match instruction {
+        Instruction::Load { map, .. } | Instruction::LoadAt { map, .. } => {
+            map.strides.get(axis).is_none_or(|stride| stride.unsigned_abs() <= 1)
+        }
+        Instruction::Literal(_)
+        | Instruction::Index { .. }
+        | Instruction::Random { .. }
+        | Instruction::Product(_)
+        | Instruction::Apply { .. } => false,
+    };
+    kernel.body.iter().filter(is_near).count()
+}

@@ -1,0 +1,34 @@
+//! Data for Warploom: where examples come from, how they are split, and how they are served as
+//! batches while the device computes.
+//!
+//! ```
+//! use warploom_data::{FeatureView, Loader, LoaderOptions, digits};
+//!
+//! let (train, test) = digits(0, 1000)?.split_off_stratified(0.2, 0)?;
+//! assert_eq!((train.len(), test.len()), (800, 200));
+//!
+//! let mut loader = Loader::new(&train, LoaderOptions { batch: 128, ..LoaderOptions::default() })?;
+//! for batch in loader.epoch(0, 0)? {
+//!     let batch = batch?;
+//!     let FeatureView::U8(pixels) = batch.features() else { unreachable!("digits are bytes") };
+//!     assert_eq!(pixels.len(), batch.len() * 28 * 28);
+//! }
+//! # Ok::<(), warploom_data::Error>(())
+//! ```
+
+mod array;
+mod batches;
+mod dataset;
+mod digits;
+mod error;
+mod generate;
+pub mod idx;
+mod random;
+mod split;
+
+pub use array::{Array, Targets, Values};
+pub use batches::{Batch, Epoch, FeatureView, Loader, LoaderOptions, TargetView};
+pub use dataset::Dataset;
+pub use digits::{SIDE as DIGIT_SIDE, digits};
+pub use error::{Error, Result};
+pub use generate::logistic;
