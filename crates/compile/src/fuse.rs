@@ -151,7 +151,7 @@ impl Fuser<'_> {
             }
             candidates.sort_unstable_by(|a, b| b.cmp(a));
             candidates.dedup();
-            let fits = |g: &usize| self.fits(*g, node) && sources.iter().all(|s| s == g || !self.reaches(*g, *s));
+            let fits = |g: &usize| self.fits(*g, node) && self.in_registers(*g, node) && sources.iter().all(|s| s == g || !self.reaches(*g, *s));
             if let Some(home) = candidates.iter().copied().find(fits) {
                 if let Some(space) = self.refine(home, &[id]) {
                     self.groups[home].space = space;
@@ -205,6 +205,17 @@ impl Fuser<'_> {
             }
             Kind::Contract(_) => node.inputs.iter().all(|v| self.readable(space, *v)),
         }
+    }
+
+    /// Whether what the node reads of the group's own values is the element at the same point: the rest is not written yet
+    /// while the kernel runs.
+    fn in_registers(&self, group: usize, node: &Node) -> bool {
+        let pointwise = matches!(node.op, Op::Elementwise(_) | Op::Cast(_));
+        node.inputs.iter().all(|input| {
+            let trace = trace(self.graph, *input);
+            let own = self.group_of[self.graph.maker_id(trace.base).index()] == Some(group);
+            !own || pointwise && trace.plain
+        })
     }
 
     /// Whether a value can be read at each point of `space` without splitting its axes.
@@ -267,6 +278,10 @@ impl Fuser<'_> {
         }
         let graph = self.graph;
         let members = self.groups[chain].members.clone();
+        let readers = &self.groups[into].members;
+        if !readers.iter().all(|r| self.in_registers(chain, graph.node(*r))) {
+            return;
+        }
         let pure = members.iter().all(|m| matches!(graph.node(*m).op, Op::Elementwise(_) | Op::Cast(_)));
         let epilogue = matches!(self.groups[into].kind, Kind::Contract(_));
         if epilogue && !pure || !members.iter().all(|m| self.fits(into, graph.node(*m))) {
@@ -329,7 +344,7 @@ impl Fuser<'_> {
                 Kind::Opaque(_) => false,
             };
             let sources = self.sources(node);
-            if space_fits && sources.iter().all(|s| *s == goal || !self.reaches(goal, *s)) {
+            if space_fits && self.in_registers(goal, node) && sources.iter().all(|s| *s == goal || !self.reaches(goal, *s)) {
                 if let (Kind::Pointwise, Some(space)) = (self.groups[goal].kind, self.refine(goal, &[id])) {
                     self.groups[goal].space = space;
                 }

@@ -1,0 +1,41 @@
+//! Random programs on the CPU executor against the interpreter, fused against unfused, one thread against two.
+//!
+//! `WARPLOOM_PROGRAMS=100000 cargo test --release -p warploom-conformance --test random` runs as many as one likes.
+
+use warploom_compile::Options;
+use warploom_conformance::generate::generate;
+use warploom_conformance::run::{compare, run};
+use warploom_cpu::Cpu;
+
+fn count(default: u64) -> u64 {
+    std::env::var("WARPLOOM_PROGRAMS").ok().and_then(|n| n.parse().ok()).unwrap_or(default)
+}
+
+/// Everything wrong with the program of one seed.
+fn check(seed: u64, one: &Cpu, two: &Cpu) -> Result<(), String> {
+    let (case, _) = generate(seed);
+    let fused = run(&case, two, Options::default())?;
+    compare(&case, &fused)?;
+    let unfused = run(&case, two, Options { fuse: false })?;
+    if fused != unfused {
+        return Err("fused and unfused differ".into());
+    }
+    if fused != run(&case, one, Options::default())? {
+        return Err("one thread and two threads differ".into());
+    }
+    Ok(())
+}
+
+#[test]
+fn random_programs_agree_with_the_interpreter() {
+    let (one, two) = (Cpu::new(Some(1)), Cpu::new(Some(2)));
+    let first: u64 = std::env::var("WARPLOOM_FIRST_SEED").ok().and_then(|n| n.parse().ok()).unwrap_or(0);
+    let programs = count(1500);
+    let mut wrong = Vec::new();
+    for seed in first..first + programs {
+        if let Err(error) = check(seed, &one, &two) {
+            wrong.push(format!("seed {seed}: {error}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {programs} wrong:\n{}", wrong.len(), wrong[..wrong.len().min(30)].join("\n"));
+}
