@@ -93,7 +93,8 @@ enum Fail {
 
 /// Writes the kernel of a group whose values in `destinations` are stored.
 pub(crate) fn kernel(source: &Source<'_>, group: &Group, destinations: &[Destination]) -> Result<Kernel, Missing> {
-    let mut space = group.space.clone();
+    // Every kernel has an axis, on which a bound that excludes everything can stand.
+    let mut space = if group.space.is_empty() { Dims::from_elem(1, 1) } else { group.space.clone() };
     let mut reduced = match group.kind {
         Kind::Reduce(anchor) => reduced_extents(source.graph, source.graph.node(anchor)),
         Kind::Pointwise | Kind::Contract(_) | Kind::Opaque(_) => Dims::new(),

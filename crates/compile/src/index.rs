@@ -93,7 +93,7 @@ impl Position {
             }
             Op::Pad { low, high } => {
                 for axis in (0..from.len()).filter(|a| low[*a] + high[*a] > 0) {
-                    bounds.push(within(&shifted(axis, 1, -(low[axis] as i64))?, from[axis], extents)?);
+                    bounds.extend(within(&shifted(axis, 1, -(low[axis] as i64))?, from[axis], extents)?);
                 }
                 (0..from.len()).map(|a| shifted(a, 1, -(low[a] as i64))).collect()
             }
@@ -160,14 +160,12 @@ impl Position {
     }
 }
 
-/// The positions along one kernel axis at which `index` lies in `0..extent`.
-fn within(index: &Affine, extent: usize, extents: &[usize]) -> Result<Bound, Obstacle> {
+/// The positions along one kernel axis at which `index` lies in `0..extent`; `None` where it always does.
+fn within(index: &Affine, extent: usize, extents: &[usize]) -> Result<Option<Bound>, Obstacle> {
     let extent = extent as i64;
     match index.terms[..] {
-        [] if (0..extent).contains(&index.offset) => {
-            Ok(Bound { axis: 0, start: 0, end: extents.first().copied().unwrap_or(1) })
-        }
-        [] => Ok(Bound { axis: 0, start: 0, end: 0 }),
+        [] if (0..extent).contains(&index.offset) => Ok(None),
+        [] => Ok(Some(Bound { axis: 0, start: 0, end: 0 })),
         [(axis, c)] => {
             // 0 <= offset + c * k < extent
             let (low, high) = if c > 0 {
@@ -183,7 +181,7 @@ fn within(index: &Affine, extent: usize, extents: &[usize]) -> Result<Bound, Obs
             let limit = extents[axis] as i64;
             let start = low.clamp(0, limit);
             let end = (high + 1).clamp(start, limit);
-            Ok(Bound { axis, start: start as usize, end: end as usize })
+            Ok(Some(Bound { axis, start: start as usize, end: end as usize }))
         }
         _ => Err(Obstacle::Store),
     }
