@@ -2,18 +2,22 @@
 //!
 //! `cargo run --release -p warploom-cpu --example gemm_rate [-- threads]`
 
-use std::hint::black_box;
+use std::fmt::{self, Display, Formatter};
+use std::hint::{black_box, spin_loop};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use warploom_cpu::gemm::{Element, Gemm, Matrix, Output, Right, Shape};
 use warploom_cpu::isa::Isa;
 use warploom_cpu::pool::Pool;
 
-/// Rounds of ceiling and product in turns; each product is measured over about `ROUND_SECONDS`.
-const ROUNDS: usize = 25;
-const ROUND_SECONDS: f64 = 0.004;
-/// Steps of the ceiling's loop.
-const STEPS: usize = 250_000;
+/// Rounds of ceiling, product, ceiling; a product is repeated for about `ROUND_SECONDS`. Rounds are short, because what
+/// a shared machine gives changes within milliseconds.
+const ROUNDS: usize = 201;
+const ROUND_SECONDS: f64 = 0.000_5;
+/// Steps of one task of the ceiling, about 10 µs, and tasks per thread: handed out like a product's.
+const STEPS: usize = 2_500;
+const TASKS: usize = 8;
 
 /// Which operands lie transposed in memory.
 #[derive(Clone, Copy)]
@@ -53,37 +57,69 @@ fn main() {
     let asked = std::env::args().nth(1).and_then(|threads| threads.parse().ok());
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
     let pool = Pool::new(asked.unwrap_or(cores));
-    println!("{} with {} threads; rates in GFLOP/s, median and (best)\n", Isa::current().name(), pool.threads());
-    println!("| type | m | n | k | transposed | time, µs | product | ceiling | % of ceiling |");
-    println!("|---|---|---|---|---|---|---|---|---|");
+    println!(
+        "{} with {} threads; rates in GFLOP/s, median and (best)\n",
+        Isa::current().name(),
+        pool.threads()
+    );
+    println!(
+        "| type | m | n | k | transposed | time, µs | product | ceiling | % in turns, median | % best of best |"
+    );
+    println!("|---|---|---|---|---|---|---|---|---|---|");
     table::<f32>(&pool, "f32", &SHAPES, |value| value as f32);
     table::<f64>(&pool, "f64", &SHAPES[17..18], |value| value);
-    println!("\nempty run of two tasks: {:.2} µs", dispatch_seconds(&pool) * 1e6);
+    println!("\na run in which every thread takes part: {:.2} µs", dispatch_seconds(&pool) * 1e6);
 }
 
 fn table<T: Element>(pool: &Pool, name: &str, shapes: &[(usize, usize, usize, Form)], value: fn(f64) -> T) {
     for &(m, n, k, form) in shapes {
         let mut product = product(pool, Shape { m, n, k }, form, value);
         let once = seconds(1, &mut product);
-        let repeats = ((ROUND_SECONDS / once.max(1e-8)) as usize).clamp(1, 200_000);
-        let (mut ceilings, mut rates) = (Vec::new(), Vec::new());
+        let repeats = ((ROUND_SECONDS / once.max(1e-8)) as usize).max(1);
         let flops = 2.0 * (m * n * k) as f64;
+        let mut before = ceiling(pool);
+        let (mut ceilings, mut rates, mut shares) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
-            ceilings.push(ceiling(pool) * 4.0 / size_of::<T>() as f64);
-            rates.push(flops / seconds(repeats, &mut product) * 1e-9);
+            let rate = flops / seconds(repeats, &mut product) * 1e-9;
+            let after = ceiling(pool);
+            let around = (before + after) / 2.0 * 4.0 / size_of::<T>() as f64;
+            ceilings.push(around);
+            rates.push(rate);
+            shares.push(100.0 * rate / around);
+            before = after;
         }
-        let ((rate, best), (ceiling, best_ceiling)) = (median_and_best(rates), median_and_best(ceilings));
+        let [rate, ceiling, share] = [rates, ceilings, shares].map(Summary::of);
         let transposed = match form {
             Form::Plain => "",
             Form::TransposedA => "A",
             Form::TransposedB => "B",
         };
         println!(
-            "| {name} | {m} | {n} | {k} | {transposed} | {:.2} | {rate:.1} ({best:.1}) | {ceiling:.1} ({best_ceiling:.1}) | {:.1} ({:.1}) |",
-            flops / rate * 1e-3,
-            100.0 * rate / ceiling,
-            100.0 * best / best_ceiling,
+            "| {name} | {m} | {n} | {k} | {transposed} | {:.2} ({:.2}) | {rate} | {ceiling} | {:.1} | {:.1} |",
+            flops / rate.median * 1e-3,
+            flops / rate.best * 1e-3,
+            share.median,
+            100.0 * rate.best / ceiling.best,
         );
+    }
+}
+
+/// Of the rounds' values.
+struct Summary {
+    median: f64,
+    best: f64,
+}
+
+impl Summary {
+    fn of(mut values: Vec<f64>) -> Summary {
+        values.sort_by(f64::total_cmp);
+        Summary { median: values[values.len() / 2], best: values[values.len() - 1] }
+    }
+}
+
+impl Display for Summary {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.1} ({:.1})", self.median, self.best)
     }
 }
 
@@ -91,13 +127,16 @@ fn table<T: Element>(pool: &Pool, name: &str, shapes: &[(usize, usize, usize, Fo
 fn product<T: Element>(pool: &Pool, shape: Shape, form: Form, value: fn(f64) -> T) -> impl FnMut() {
     let Shape { m, n, k } = shape;
     let fill = |count: usize| (0..count).map(|i| value((i % 17) as f64 - 8.0)).collect::<Vec<T>>();
-    let (a, b, mut c) = (fill(m * k), fill(k * n), fill(m * n));
+    let (a, b, mut c) = (fill(m * k + 16), fill(k * n + 16), fill(m * n + 16));
     let gemm = Gemm::<T>::new(shape, 1, pool.threads());
     let mut workspace = vec![0u8; gemm.workspace_bytes() + 64];
     move || {
         let (m, n, k) = (m as isize, n as isize, k as isize);
         let (a_row, a_column) = if matches!(form, Form::TransposedA) { (1, m) } else { (k, 1) };
         let (b_row, b_column) = if matches!(form, Form::TransposedB) { (1, k) } else { (n, 1) };
+        let (a, b) = (&a[a.as_ptr().align_offset(64)..], &b[b.as_ptr().align_offset(64)..]);
+        let aligned = c.as_ptr().align_offset(64);
+        let c = &mut c[aligned..];
         let output = Output::Store { c: Matrix::new(c.as_mut_ptr(), n, 1), accumulate: false };
         let aligned = workspace.as_ptr().align_offset(64);
         // SAFETY: the vectors hold the matrices, and the workspace what the plan asks.
@@ -122,17 +161,11 @@ fn seconds(repeats: usize, call: &mut impl FnMut()) -> f64 {
     start.elapsed().as_secs_f64() / repeats as f64
 }
 
-fn median_and_best(mut rates: Vec<f64>) -> (f64, f64) {
-    rates.sort_by(f64::total_cmp);
-    (rates[rates.len() / 2], rates[rates.len() - 1])
-}
-
 /// GFLOP/s of f32 multiply-adds that never leave the registers, on all threads of the pool.
 fn ceiling(pool: &Pool) -> f64 {
-    let start = Instant::now();
-    pool.run(pool.threads(), &|_, _| registers());
-    let flops = 2.0 * (pool.threads() * STEPS * CHAINS * lanes()) as f64;
-    flops / start.elapsed().as_secs_f64() * 1e-9
+    let tasks = TASKS * pool.threads();
+    let elapsed = seconds(1, &mut || pool.run(tasks, &|_, _| registers()));
+    2.0 * (tasks * STEPS * CHAINS * lanes()) as f64 / elapsed * 1e-9
 }
 
 /// Independent chains: more than the latency of a multiply-add times the number of its units.
@@ -192,16 +225,27 @@ fn registers_portable() {
     for _ in 0..STEPS {
         for sum in &mut sums {
             for lane in sum {
-                *lane = if cfg!(target_arch = "aarch64") { lane.mul_add(factor, term) } else { *lane * factor + term };
+                *lane = if cfg!(target_arch = "aarch64") {
+                    lane.mul_add(factor, term)
+                } else {
+                    *lane * factor + term
+                };
             }
         }
     }
     black_box(sums);
 }
 
-/// Seconds for a run whose tasks do nothing.
+/// Seconds for a run in which every thread of the pool takes part and does nothing else.
 fn dispatch_seconds(pool: &Pool) -> f64 {
-    let mut rounds: Vec<f64> = (0..ROUNDS).map(|_| seconds(2000, &mut || pool.run(2, &|_, _| {}))).collect();
-    rounds.sort_by(f64::total_cmp);
-    rounds[ROUNDS / 2]
+    let mut run = || {
+        let come = AtomicUsize::new(0);
+        pool.run(pool.threads(), &|_, _| {
+            come.fetch_add(1, Ordering::AcqRel);
+            while come.load(Ordering::Acquire) < pool.threads() {
+                spin_loop();
+            }
+        });
+    };
+    Summary::of((0..ROUNDS).map(|_| seconds(20, &mut run)).collect()).median
 }

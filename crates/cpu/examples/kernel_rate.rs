@@ -8,8 +8,8 @@ use std::time::Instant;
 use smallvec::SmallVec;
 use warploom_cpu::Cpu;
 use warploom_device::{
-    Bindings, BufferId, BufferSpec, Class, Executor, IndexMap, Instruction, Kernel, Loop, Memory, Program,
-    ReductionStep, Register, Step, Store,
+    Bindings, BufferId, BufferSpec, Class, Contraction, Executor, IndexMap, Instruction, Kernel, Loop,
+    Memory, Operand, Program, ReductionStep, Register, Step, Store, Target,
 };
 use warploom_graph::scalar::ScalarOp;
 use warploom_graph::{DType, Dims, Literal, Reduction, Type};
@@ -68,7 +68,13 @@ fn gelu(count: usize) -> Kernel {
 }
 
 fn scale_and_shift(count: usize) -> Kernel {
-    let body = vec![load(0, &[1]), load(1, &[1]), literal(0.5), apply(ScalarOp::MulAdd, &[0, 2, 1]), apply(ScalarOp::Max, &[3, 2])];
+    let body = vec![
+        load(0, &[1]),
+        load(1, &[1]),
+        literal(0.5),
+        apply(ScalarOp::MulAdd, &[0, 2, 1]),
+        apply(ScalarOp::Max, &[3, 2]),
+    ];
     pointwise("scale", count, body, vec![store(4, 1, &[1])])
 }
 
@@ -116,7 +122,11 @@ fn measure(cpu: &Cpu, steps: Vec<Step>, lengths: &[usize]) -> f64 {
     let specs: Vec<BufferSpec> = lengths
         .iter()
         .enumerate()
-        .map(|(i, length)| BufferSpec { ty: Type::new(F, &[*length]), bytes: length * 4, class: Class::State(i) })
+        .map(|(i, length)| BufferSpec {
+            ty: Type::new(F, &[*length]),
+            bytes: length * 4,
+            class: Class::State(i),
+        })
         .collect();
     let program = Program {
         states: specs.iter().map(|spec| spec.ty.clone()).collect(),
@@ -132,7 +142,8 @@ fn measure(cpu: &Cpu, steps: Vec<Step>, lengths: &[usize]) -> f64 {
         .iter()
         .map(|length| {
             let memory = cpu.allocate(length * 4).expect("memory");
-            let bytes: Vec<u8> = (0..*length).flat_map(|i| (0.1 + (i % 97) as f32 * 0.01).to_le_bytes()).collect();
+            let bytes: Vec<u8> =
+                (0..*length).flat_map(|i| (0.1 + (i % 97) as f32 * 0.01).to_le_bytes()).collect();
             cpu.upload(&memory, 0, &bytes).expect("upload");
             memory
         })
@@ -162,9 +173,54 @@ fn main() {
     for count in [1, 10, 100, 1000] {
         let one = measure(&cpu, vec![Step::Kernel(scale_and_shift(count))], &[count, count]);
         let body: Vec<Step> = (0..8).map(|_| Step::Kernel(scale_and_shift(count))).collect();
-        let repeated = Step::Loop(Loop { iterations: 1000, reverse: false, windows: vec![], counter: None, body });
+        let repeated =
+            Step::Loop(Loop { iterations: 1000, reverse: false, windows: vec![], counter: None, body });
         let looped = measure(&cpu, vec![repeated], &[count, count]) / 8000.0;
         println!("{count} elements: launch {one:.0} ns, {looped:.0} ns per kernel in a loop");
+    }
+    let layer = |[m, n, k]: [usize; 3], epilogue: bool| {
+        let operand = |id: u32, row: usize| Operand {
+            buffer: BufferId(id),
+            offset: 0,
+            batch: 0,
+            row: row as i64,
+            column: 1,
+        };
+        let dense = [(m * n) as i64, n as i64, 1];
+        let body = vec![
+            Instruction::Product(F),
+            load(3, &[0, 0, 1]),
+            apply(ScalarOp::Add, &[0, 1]),
+            literal(0.0),
+            apply(ScalarOp::Max, &[2, 3]),
+        ];
+        let result = if epilogue { 4 } else { 0 };
+        let body = if epilogue { body } else { body[..1].to_vec() };
+        let kernel = Kernel {
+            space: Dims::from_slice(&[1, m, n]),
+            ..pointwise("", 0, body, vec![store(result, 2, &dense)])
+        };
+        let mut step = Contraction {
+            dtype: F,
+            batch: 1,
+            m,
+            n,
+            k,
+            lhs: operand(0, k),
+            rhs: operand(1, n),
+            epilogue: kernel,
+            workspace: Some(BufferId(4)),
+        };
+        let workspace = cpu.workspace_bytes(&Step::Contraction(step.clone()));
+        step.workspace = Some(BufferId(4));
+        measure(&cpu, vec![Step::Contraction(step)], &[m * k, k * n, m * n, n, workspace / 4])
+    };
+    for shape in [[100, 1, 10], [10, 10, 10], [128, 64, 64], [128, 512, 784]] {
+        println!(
+            "{shape:?}: product {:.0} ns, with bias and relu {:.0} ns",
+            layer(shape, false),
+            layer(shape, true)
+        );
     }
     let million = 1 << 20;
     let report = |name: &str, kernel: Kernel, lengths: &[usize], elements: usize, bytes: usize| {
@@ -177,16 +233,41 @@ fn main() {
         );
     };
     let count = 16 * million;
+    let copy = pointwise("copy", count, vec![load(0, &[1])], vec![store(0, 1, &[1])]);
+    report("copy of 16 M", copy, &[count, count], count, 8 * count);
+    let transpose = Kernel {
+        space: Dims::from_slice(&[2048, 2048]),
+        ..pointwise("transpose", 0, vec![load(0, &[1, 2048])], vec![store(0, 1, &[2048, 1])])
+    };
+    report("transpose of [2048, 2048]", transpose, &[4 * million; 2], 4 * million, 32 * million);
     report("gelu of 16 M", gelu(count), &[count, count], count, 8 * count);
     report("gelu of 8 k", gelu(8192), &[8192, 8192], 8192, 8 * 8192);
     let count = 669_706;
     report("adam of 669,706", adam(count), &[count; 4], count, 28 * count);
     let (rows, columns) = (4096, 1024);
     let count = rows * columns;
-    report("row sums of [4096, 1024]", sum(rows, columns, &[columns as i64, 1]), &[count, rows], count, 4 * count);
-    report("column sums of [4096, 1024]", sum(columns, rows, &[1, columns as i64]), &[count, columns], count, 4 * count);
+    report(
+        "row sums of [4096, 1024]",
+        sum(rows, columns, &[columns as i64, 1]),
+        &[count, rows],
+        count,
+        4 * count,
+    );
+    report(
+        "column sums of [4096, 1024]",
+        sum(columns, rows, &[1, columns as i64]),
+        &[count, columns],
+        count,
+        4 * count,
+    );
     report("row sums of [128, 10]", sum(128, 10, &[10, 1]), &[1280, 128], 1280, 4 * 1280);
-    report("column sums of [128, 512]", sum(512, 128, &[1, 512]), &[128 * 512, 512], 128 * 512, 4 * 128 * 512);
+    report(
+        "column sums of [128, 512]",
+        sum(512, 128, &[1, 512]),
+        &[128 * 512, 512],
+        128 * 512,
+        4 * 128 * 512,
+    );
     report("column sums of [128, 10]", sum(10, 128, &[1, 10]), &[1280, 10], 1280, 4 * 1280);
     report("sum of 16 M", sum(1, 16 * million, &[0, 1]), &[16 * million, 1], 16 * million, 64 * million);
 }

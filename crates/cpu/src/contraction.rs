@@ -30,15 +30,22 @@ enum Product {
     F32(Gemm<f32>),
     F64(Gemm<f64>),
     /// Operands are widened into the workspace first.
-    Half { dtype: DType, gemm: Gemm<f32> },
+    Half {
+        dtype: DType,
+        gemm: Gemm<f32>,
+    },
     /// i32 and u32, wrapping.
     Whole,
 }
 
 enum Finish {
     /// The product is what is stored: `gemm` writes it.
-    Store { buffer: usize, offset: i64, strides: [i64; 3] },
-    Kernel(Epilogue),
+    Store {
+        buffer: usize,
+        offset: i64,
+        strides: [i64; 3],
+    },
+    Kernel(Box<Epilogue>),
 }
 
 fn shape(step: &device::Contraction) -> Shape {
@@ -54,7 +61,9 @@ fn product(step: &device::Contraction, isa: Isa, threads: usize) -> Result<Produ
             Product::Half { dtype: step.dtype, gemm: Gemm::with_isa(isa, shape, step.batch, threads) }
         }
         DType::I32 | DType::U32 => Product::Whole,
-        DType::Bool | DType::U8 => return Err(DeviceError::Unsupported(format!("a product of {}", step.dtype))),
+        DType::Bool | DType::U8 => {
+            return Err(DeviceError::Unsupported(format!("a product of {}", step.dtype)));
+        }
     })
 }
 
@@ -105,7 +114,10 @@ impl Contraction {
     ) -> Result<Contraction, DeviceError> {
         let device::Contraction { batch, m, n, k, .. } = *step;
         if step.epilogue.space[..] != [batch, m, n] {
-            return Err(DeviceError::Unsupported(format!("{} is not over [batch, m, n]", step.epilogue.name)));
+            return Err(DeviceError::Unsupported(format!(
+                "{} is not over [batch, m, n]",
+                step.epilogue.name
+            )));
         }
         for (operand, lines, terms) in [(&step.lhs, m, k), (&step.rhs, k, n)] {
             let strides = SmallVec::from_slice(&[operand.batch, operand.row, operand.column]);
@@ -125,7 +137,7 @@ impl Contraction {
         let epilogue = Epilogue::new(&step.epilogue, isa, memory, size)?;
         Ok(Contraction {
             product: product(step, isa, threads)?,
-            finish: plain_store(step).unwrap_or(Finish::Kernel(epilogue)),
+            finish: plain_store(step).unwrap_or(Finish::Kernel(Box::new(epilogue))),
             batch,
             shape: shape(step),
             lhs: step.lhs.clone(),
@@ -198,7 +210,13 @@ impl Contraction {
                     let data = context.bases[*buffer].cast::<T>().wrapping_offset(*offset as isize);
                     let [batch, row, column] = strides.map(|stride| stride as isize);
                     let c = Matrix { data, row, column, batch };
-                    gemm.run(context.pool, a, Right::Strided(b), &Output::Store { c, accumulate: false }, workspace);
+                    gemm.run(
+                        context.pool,
+                        a,
+                        Right::Strided(b),
+                        &Output::Store { c, accumulate: false },
+                        workspace,
+                    );
                 }
                 Finish::Kernel(epilogue) => {
                     let finisher = Finisher { epilogue, context };
@@ -220,7 +238,9 @@ impl Contraction {
     ) -> Matrix<*const f32> {
         let batches = if operand.batch == 0 { 1 } else { self.batch };
         let task = Widening {
-            from: context.bases[operand.buffer.0 as usize].cast::<u16>().wrapping_offset(operand.offset as isize),
+            from: context.bases[operand.buffer.0 as usize]
+                .cast::<u16>()
+                .wrapping_offset(operand.offset as isize),
             to,
         };
         let convert = if dtype == DType::F16 { f16_to_f32 } else { bf16_to_f32 };
@@ -258,7 +278,8 @@ impl Contraction {
                 let columns = COLUMNS.min(n - column);
                 sums[..columns].fill(0);
                 let at = |matrix: &Matrix<*const u32>, i: usize, j: usize| {
-                    let offset = batch as isize * matrix.batch + i as isize * matrix.row + j as isize * matrix.column;
+                    let offset =
+                        batch as isize * matrix.batch + i as isize * matrix.row + j as isize * matrix.column;
                     // SAFETY: the caller's promise: the element exists.
                     unsafe { *matrix.data.offset(offset) }
                 };
@@ -309,12 +330,7 @@ fn spread(context: &Context<'_>, lines: usize, terms: usize, work: &(dyn Fn(usiz
 
 fn matrix<T>(operand: &Operand, context: &Context<'_>) -> Matrix<*const T> {
     let data = context.bases[operand.buffer.0 as usize].cast::<T>().wrapping_offset(operand.offset as isize);
-    Matrix {
-        data,
-        row: operand.row as isize,
-        column: operand.column as isize,
-        batch: operand.batch as isize,
-    }
+    Matrix { data, row: operand.row as isize, column: operand.column as isize, batch: operand.batch as isize }
 }
 
 /// Hands finished tiles to the epilogue.

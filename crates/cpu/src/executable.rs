@@ -97,10 +97,16 @@ impl Preparation<'_> {
             Step::Kernel(kernel) => {
                 ReadyStep::Kernel(Box::new(TileKernel::new(kernel, isa, threads, &self.memory, self.size)?))
             }
-            Step::Contraction(step) => {
-                ReadyStep::Contraction(Box::new(Contraction::new(step, isa, threads, &self.memory, self.size)?))
+            Step::Contraction(step) => ReadyStep::Contraction(Box::new(Contraction::new(
+                step,
+                isa,
+                threads,
+                &self.memory,
+                self.size,
+            )?)),
+            Step::Scatter(step) => {
+                ReadyStep::Scatter(Box::new(Scatter::new(step, isa, threads, &self.memory)?))
             }
-            Step::Scatter(step) => ReadyStep::Scatter(Box::new(Scatter::new(step, isa, threads, &self.memory)?)),
             Step::Copy { source, destination } => self.copy(*source, *destination)?,
             Step::Loop(body) => {
                 let windows = body.windows.iter().map(|window| ReadyWindow {
@@ -120,7 +126,9 @@ impl Preparation<'_> {
                 })
             }
             Step::Claimed { name, .. } => {
-                return Err(DeviceError::Unsupported(format!("the CPU claims no call, but the program has one of {name}")));
+                return Err(DeviceError::Unsupported(format!(
+                    "the CPU claims no call, but the program has one of {name}"
+                )));
             }
         })
     }
@@ -137,7 +145,12 @@ impl Preparation<'_> {
 }
 
 impl Scratch {
-    fn new(size: WorkerSize, threads: usize, buffers: usize, steps: &[ReadyStep]) -> Result<Scratch, DeviceError> {
+    fn new(
+        size: WorkerSize,
+        threads: usize,
+        buffers: usize,
+        steps: &[ReadyStep],
+    ) -> Result<Scratch, DeviceError> {
         // Workers' parts do not share cache lines, nor the pairs of lines that are fetched together.
         let (scratch, entries) = (size.scratch.next_multiple_of(128), size.places.next_multiple_of(16) + 16);
         let memory = CpuMemory::new(scratch * threads, None, &Arc::default())?;

@@ -77,7 +77,9 @@ impl Target for Cpu {
     fn workspace_bytes(&self, step: &Step) -> usize {
         match step {
             Step::Contraction(step) => contraction::workspace_bytes(step, self.isa, self.pool.threads()),
-            Step::Kernel(_) | Step::Scatter(_) | Step::Copy { .. } | Step::Loop(_) | Step::Claimed { .. } => 0,
+            Step::Kernel(_) | Step::Scatter(_) | Step::Copy { .. } | Step::Loop(_) | Step::Claimed { .. } => {
+                0
+            }
         }
     }
 
@@ -119,10 +121,7 @@ impl Executor for Cpu {
         Ok(self.done())
     }
 
-    fn prepare(
-        &self,
-        program: Arc<warploom_device::Program>,
-    ) -> Result<Arc<dyn Executable>, DeviceError> {
+    fn prepare(&self, program: Arc<warploom_device::Program>) -> Result<Arc<dyn Executable>, DeviceError> {
         Ok(Arc::new(Ready::new(program, self.isa, self.pool.clone(), self.counters.clone())?))
     }
 

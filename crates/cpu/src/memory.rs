@@ -60,7 +60,8 @@ impl CpuMemory {
             let held = counters.live.load(Ordering::Relaxed);
             DeviceError::OutOfMemory { asked: bytes, held, reason }
         };
-        let within = |live: usize| live.checked_add(bytes).filter(|sum| limit.is_none_or(|limit| *sum <= limit));
+        let within =
+            |live: usize| live.checked_add(bytes).filter(|sum| limit.is_none_or(|limit| *sum <= limit));
         let live = counters
             .live
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, within)
@@ -91,7 +92,10 @@ impl CpuMemory {
     pub(crate) fn range(&self, offset: usize, bytes: usize) -> Result<*mut u8, DeviceError> {
         match offset.checked_add(bytes) {
             Some(end) if end <= self.bytes => Ok(self.data().wrapping_add(offset)),
-            _ => Err(DeviceError::Binding(format!("{bytes} bytes at {offset} of memory that has {}", self.bytes))),
+            _ => Err(DeviceError::Binding(format!(
+                "{bytes} bytes at {offset} of memory that has {}",
+                self.bytes
+            ))),
         }
     }
 }

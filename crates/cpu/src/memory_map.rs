@@ -66,8 +66,12 @@ impl MemoryMap {
                 let bytes = self.span(window.buffer)?.bytes;
                 let moved = body.iterations.saturating_sub(1) * window.stride;
                 let size = program.buffer(window.buffer).ty.dtype.bytes();
-                if body.iterations > 0 && moved + bytes > parent.bytes || !window.stride.is_multiple_of(size) {
-                    return Err(broken(format!("a window passes over the end of buffer {}", window.parent.0)));
+                if body.iterations > 0 && moved + bytes > parent.bytes || !window.stride.is_multiple_of(size)
+                {
+                    return Err(broken(format!(
+                        "a window passes over the end of buffer {}",
+                        window.parent.0
+                    )));
                 }
                 self.0[window.buffer.0 as usize] = Span { bytes, ..parent };
             }
@@ -127,7 +131,10 @@ impl MemoryMap {
         }
         let bytes = self.0[id.0 as usize].bytes as i64;
         if low < 0 || (high + 1) * dtype.bytes() as i64 > bytes {
-            return Err(broken(format!("elements {low}..={high} of buffer {} which has {bytes} bytes", id.0)));
+            return Err(broken(format!(
+                "elements {low}..={high} of buffer {} which has {bytes} bytes",
+                id.0
+            )));
         }
         Ok(())
     }

@@ -127,7 +127,8 @@ impl Pool {
             share.0.end.store((worker + 1) * tasks / threads, Ordering::Relaxed);
         }
         // SAFETY: only the lifetime changes; every worker has left the gate before this function returns.
-        let erased = unsafe { std::mem::transmute::<*const (dyn Fn(usize, usize) + Sync + '_), *const Task>(task) };
+        let erased =
+            unsafe { std::mem::transmute::<*const (dyn Fn(usize, usize) + Sync + '_), *const Task>(task) };
         // SAFETY: the gate is shut and nobody is inside, so nobody else reads or writes `task`.
         unsafe { *shared.task.get() = Some(erased) };
         let run = (shared.gate.0.load(Ordering::Relaxed) >> RUN_SHIFT).wrapping_add(1);

@@ -37,7 +37,12 @@ impl Scatter {
         let wanted = if is_parallel { 4 * threads } else { 1 };
         let inner_parts = wanted.div_ceil(outer.max(1)).min(inner / INNER).max(1);
         let tasks = wanted.min(outer * inner_parts);
-        Ok(Scatter { step: step.clone(), updater: Updater::new(isa, step.kind, step.dtype), tasks, inner_parts })
+        Ok(Scatter {
+            step: step.clone(),
+            updater: Updater::new(isa, step.kind, step.dtype),
+            tasks,
+            inner_parts,
+        })
     }
 
     /// Applies the updates, unless an index is out of range.

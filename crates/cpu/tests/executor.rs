@@ -12,8 +12,8 @@ use support::{
 };
 use warploom_cpu::Cpu;
 use warploom_device::{
-    BufferId, BufferSpec, Class, Contraction, DeviceError, Executor, IndexMap, Instruction, Kernel, Loop, Operand,
-    Program, ReductionStep, Register, ScatterStep, Step, Store, Target, Window,
+    BufferId, BufferSpec, Class, Contraction, DeviceError, Executor, IndexMap, Instruction, Kernel, Loop,
+    Operand, Program, ReductionStep, Register, ScatterStep, Step, Store, Target, Window,
 };
 use warploom_graph::scalar::ScalarOp;
 use warploom_graph::{DType, Dims, Literal, Reduction, ScatterKind, Type};
@@ -162,13 +162,21 @@ fn assert_close(what: &str, found: &Buffers, expected: &Buffers, k: usize) {
                 Value::Bool(x) => f64::from(x as u8),
             };
             let (a, b) = (number(&found), number(&expected));
-            assert!((a - b).abs() <= tolerance * b.abs().max(1.0), "{what}: element {at} of buffer {i}: {a}, not {b}");
+            assert!(
+                (a - b).abs() <= tolerance * b.abs().max(1.0),
+                "{what}: element {at} of buffer {i}: {a}, not {b}"
+            );
         }
     }
 }
 
 /// A contraction of dense operands in buffers 0 and 1 (`transposed`: stored with rows and columns exchanged).
-fn contraction(dtype: DType, [batch, m, n, k]: [usize; 4], transposed: bool, epilogue: Kernel) -> Contraction {
+fn contraction(
+    dtype: DType,
+    [batch, m, n, k]: [usize; 4],
+    transposed: bool,
+    epilogue: Kernel,
+) -> Contraction {
     let operand = |id: u32, lines: usize, terms: usize| Operand {
         buffer: BufferId(id),
         offset: 0,
@@ -284,7 +292,8 @@ fn contractions_with_an_epilogue() {
 fn a_missing_workspace_is_refused() {
     let cpu = Cpu::new(Some(1));
     let dense = [64 * 64, 64, 1];
-    let epilogue = kernel(&[], vec![Instruction::Product(DType::F32)], vec![store(0, 2, DType::F32, map(0, &dense))]);
+    let epilogue =
+        kernel(&[], vec![Instruction::Product(DType::F32)], vec![store(0, 2, DType::F32, map(0, &dense))]);
     let step = contraction(DType::F32, [1, 64, 64, 64], false, epilogue);
     assert!(cpu.workspace_bytes(&Step::Contraction(step.clone())) > 0);
     let buffers = vec![noise(DType::F32, 4096, 1), noise(DType::F32, 4096, 2), noise(DType::F32, 4096, 3)];
@@ -317,7 +326,10 @@ fn scatters_apply_updates_in_order() {
                     noise(dtype, outer * count * inner, 2),
                 ];
                 let mut expected = buffers.clone();
-                for (o, i, j) in (0..outer).flat_map(|o| (0..count).map(move |i| (o, i))).flat_map(|(o, i)| (0..inner).map(move |j| (o, i, j))) {
+                for (o, i, j) in (0..outer)
+                    .flat_map(|o| (0..count).map(move |i| (o, i)))
+                    .flat_map(|(o, i)| (0..inner).map(move |j| (o, i, j)))
+                {
                     let to = (o * extent + indices[i]) * inner + j;
                     let held = warploom_device::kernel::register_dtype(dtype);
                     let old = read(&expected[0], dtype, to as i64);
@@ -334,7 +346,8 @@ fn scatters_apply_updates_in_order() {
                     expected[0].1[to * dtype.bytes()..][..bytes.len()].copy_from_slice(&bytes);
                 }
                 for (name, cpu) in executors() {
-                    let found = launch(cpu, program(vec![Step::Scatter(step.clone())], &buffers), &buffers).unwrap();
+                    let found =
+                        launch(cpu, program(vec![Step::Scatter(step.clone())], &buffers), &buffers).unwrap();
                     assert_same(&format!("scatter {kind:?} of {dtype} on {name}"), &found, &expected);
                 }
             }
@@ -355,8 +368,7 @@ fn a_scatter_out_of_range_changes_nothing() {
         count: 2,
         inner: 1,
     };
-    let buffers =
-        vec![noise(DType::F32, 3, 1), buffer(DType::I32, [0.0, 3.0]), noise(DType::F32, 2, 2)];
+    let buffers = vec![noise(DType::F32, 3, 1), buffer(DType::I32, [0.0, 3.0]), noise(DType::F32, 2, 2)];
     for (_, cpu) in executors() {
         let error = launch(cpu, program(vec![Step::Scatter(step.clone())], &buffers), &buffers).unwrap_err();
         assert!(matches!(error, DeviceError::IndexOutOfRange { index: 3, extent: 3, .. }), "{error}");
@@ -383,7 +395,8 @@ fn running_sum(rows: usize, width: usize, reverse: bool) -> (Program, Buffers) {
         buffer(f, vec![0.0; rows * width]),
         buffer(DType::U32, [77.0]),
     ];
-    let window = |id: u32, parent: u32| Window { buffer: BufferId(id), parent: BufferId(parent), stride: width * 4 };
+    let window =
+        |id: u32, parent: u32| Window { buffer: BufferId(id), parent: BufferId(parent), stride: width * 4 };
     let repeated = Loop {
         iterations: rows,
         reverse,
@@ -435,7 +448,11 @@ fn nested_loops_move_windows_of_windows() {
         ];
         Step::Kernel(kernel(&[2], body, vec![store(3, 2, f, map(0, &[1]))]))
     };
-    let window = |id: u32, parent: u32, stride: usize| Window { buffer: BufferId(id), parent: BufferId(parent), stride };
+    let window = |id: u32, parent: u32, stride: usize| Window {
+        buffer: BufferId(id),
+        parent: BufferId(parent),
+        stride,
+    };
     let inner = Loop {
         iterations: 4,
         reverse: true,
@@ -451,8 +468,7 @@ fn nested_loops_move_windows_of_windows() {
         body: vec![Step::Loop(inner)],
     };
     let zeros = |dtype: DType, count: usize| buffer(dtype, vec![0.0; count]);
-    let buffers =
-        vec![zeros(f, 24), zeros(f, 8), zeros(f, 2), zeros(DType::U32, 1), zeros(DType::U32, 1)];
+    let buffers = vec![zeros(f, 24), zeros(f, 8), zeros(f, 2), zeros(DType::U32, 1), zeros(DType::U32, 1)];
     let mut program = program(vec![Step::Loop(outer)], &buffers);
     program.buffers[1].class = Class::Window;
     program.buffers[2].class = Class::Window;
@@ -469,7 +485,8 @@ fn copies_inputs_outputs_and_arena() {
     for count in [5, 400_000] {
         let ty = Type::new(f, &[count]);
         let spec = |class| BufferSpec { ty: ty.clone(), bytes: count * 4, class };
-        let copy = |source, destination| Step::Copy { source: BufferId(source), destination: BufferId(destination) };
+        let copy =
+            |source, destination| Step::Copy { source: BufferId(source), destination: BufferId(destination) };
         let program = Program {
             buffers: vec![
                 spec(Class::Input(0)),
@@ -517,7 +534,10 @@ fn claimed_calls_and_foreign_memory_are_refused() {
     let buffers = vec![noise(DType::F32, 4, 1)];
     let cpu = Cpu::new(Some(1));
     let step = Step::Claimed { name: "attention", inputs: vec![], outputs: vec![] };
-    assert!(matches!(launch(&cpu, program(vec![step], &buffers), &buffers), Err(DeviceError::Unsupported(_))));
+    assert!(matches!(
+        launch(&cpu, program(vec![step], &buffers), &buffers),
+        Err(DeviceError::Unsupported(_))
+    ));
     let null = warploom_device::null::Null::default();
     let memory = null.allocate(16).unwrap();
     assert!(matches!(cpu.upload(&memory, 0, &[1]), Err(DeviceError::Binding(_))));

@@ -84,7 +84,13 @@ struct Stored<T> {
 }
 
 impl<T: Number> Stored<T> {
-    fn new(batch: usize, rows: usize, columns: usize, layout: Layout, mut fill: impl FnMut() -> T) -> Stored<T> {
+    fn new(
+        batch: usize,
+        rows: usize,
+        columns: usize,
+        layout: Layout,
+        mut fill: impl FnMut() -> T,
+    ) -> Stored<T> {
         let (r, c) = (rows as isize, columns as isize);
         let (row, column) = match layout {
             Layout::Rows => (c, 1),
@@ -103,7 +109,10 @@ impl<T: Number> Stored<T> {
     }
 
     fn at(&self, batch: usize, i: usize, j: usize) -> usize {
-        (self.origin as isize + batch as isize * self.batch + i as isize * self.row + j as isize * self.column) as usize
+        (self.origin as isize
+            + batch as isize * self.batch
+            + i as isize * self.row
+            + j as isize * self.column) as usize
     }
 
     fn view(&self) -> Matrix<*const T> {
@@ -237,7 +246,10 @@ impl<T: Number> Case<T> {
             }
         }
         for (value, touched) in c.memory.iter().zip(touched) {
-            assert!(touched || value.to_f64().to_bits() == old.to_f64().to_bits(), "wrote between elements of C");
+            assert!(
+                touched || value.to_f64().to_bits() == old.to_f64().to_bits(),
+                "wrote between elements of C"
+            );
         }
         values
     }
@@ -245,7 +257,10 @@ impl<T: Number> Case<T> {
     fn finish(&self, pool: &Pool, packed: bool) -> Vec<f64> {
         let collect = Collect::new(self.shape, self.batch, pool.threads());
         self.run(pool, packed, |run| run(&Output::Finish(&collect)));
-        assert!(collect.seen.iter().all(|seen| seen.load(Ordering::Relaxed) == 1), "an element came not exactly once");
+        assert!(
+            collect.seen.iter().all(|seen| seen.load(Ordering::Relaxed) == 1),
+            "an element came not exactly once"
+        );
         let bits = |word: &AtomicU32| u64::from(word.load(Ordering::Relaxed));
         collect.bits.iter().map(|[low, high]| f64::from_bits(bits(high) << 32 | bits(low))).collect()
     }
@@ -256,13 +271,19 @@ impl<T: Number> Case<T> {
             let (batch, i, j) = (index / (m * n), index / n % m, index % n);
             let (mut sum, mut size) = (old, old.abs());
             for p in 0..k {
-                let term = self.a.memory[self.a.at(batch, i, p)].to_f64() * self.b.memory[self.b.at(batch, p, j)].to_f64();
+                let term = self.a.memory[self.a.at(batch, i, p)].to_f64()
+                    * self.b.memory[self.b.at(batch, p, j)].to_f64();
                 sum += term;
                 size += term.abs();
             }
             // Chains grow the error with the square root of their length; three times that is never seen.
             let bound = 3.0 * T::EPSILON * (k as f64 + 1.0).sqrt() * size;
-            assert!((value - sum).abs() <= bound, "{:?} {:?} [{batch},{i},{j}]: {value} not {sum}", self.isa, self.shape);
+            assert!(
+                (value - sum).abs() <= bound,
+                "{:?} {:?} [{batch},{i},{j}]: {value} not {sum}",
+                self.isa,
+                self.shape
+            );
         }
     }
 }
@@ -278,7 +299,8 @@ fn check_all<T: Number>(pools: &[Pool], case: &Case<T>) {
     let old = case.store(&pools[0], false, Layout::Rows, Some(0.75));
     case.check(&old, T::from_f64(0.75).to_f64());
     for pool in pools {
-        let label = format!("{:?} {:?} batch {} threads {}", case.isa, case.shape, case.batch, pool.threads());
+        let label =
+            format!("{:?} {:?} batch {} threads {}", case.isa, case.shape, case.batch, pool.threads());
         for packed in [false, true] {
             for layout in [Layout::Rows, Layout::Columns, Layout::Padded, Layout::Reversed, Layout::Spread] {
                 let values = case.store(pool, packed, layout, None);
@@ -319,7 +341,8 @@ fn shapes_of_several_blocks() {
     let mut random = Random(0x9876_5432_1FED);
     let pools = [Pool::new(1), Pool::new(2)];
     for round in 0..16 {
-        let shape = Shape { m: random.pick(&extents), n: random.pick(&extents), k: random.pick(&[513, 784, 1031]) };
+        let shape =
+            Shape { m: random.pick(&extents), n: random.pick(&extents), k: random.pick(&[513, 784, 1031]) };
         let layouts = [random.pick(&LAYOUTS[..3]), random.pick(&LAYOUTS[..3])];
         for isa in Isa::available() {
             if round % 2 == 0 {
@@ -335,8 +358,12 @@ fn shapes_of_several_blocks() {
 fn shapes_of_training() {
     let mut random = Random(0xFEDC_BA98_7654);
     let pools = [Pool::new(1), Pool::new(2)];
-    for [m, n, k] in [[128, 512, 784], [784, 512, 128], [128, 10, 512], [512, 10, 128], [100, 1, 10], [10, 1, 100]] {
-        for layouts in [[Layout::Rows, Layout::Rows], [Layout::Columns, Layout::Rows], [Layout::Rows, Layout::Columns]] {
+    for [m, n, k] in
+        [[128, 512, 784], [784, 512, 128], [128, 10, 512], [512, 10, 128], [100, 1, 10], [10, 1, 100]]
+    {
+        for layouts in
+            [[Layout::Rows, Layout::Rows], [Layout::Columns, Layout::Rows], [Layout::Rows, Layout::Columns]]
+        {
             check_all(&pools, &Case::<f32>::new(Isa::current(), Shape { m, n, k }, 1, layouts, &mut random));
         }
     }
@@ -359,7 +386,11 @@ fn rows_and_columns_do_not_depend_on_their_neighbours() {
             case.shape = Shape { m, n, k: 700 };
             let values = case.store(&pool, false, Layout::Rows, None);
             for i in 0..m {
-                assert_eq!(bits(&values[i * n..][..n]), bits(&expected[i * 75..][..n]), "{isa:?} {m}x{n} row {i}");
+                assert_eq!(
+                    bits(&values[i * n..][..n]),
+                    bits(&expected[i * 75..][..n]),
+                    "{isa:?} {m}x{n} row {i}"
+                );
             }
         }
     }
@@ -377,7 +408,9 @@ fn strides_do_not_change_the_bits() {
             for a in &LAYOUTS[..5] {
                 for b in &LAYOUTS[..5] {
                     let mut case = Case::<f32>::new(isa, shape, 1, [*a, *b], &mut random);
-                    for (from, to, rows, columns) in [(&first.a, &mut case.a, m, k), (&first.b, &mut case.b, k, n)] {
+                    for (from, to, rows, columns) in
+                        [(&first.a, &mut case.a, m, k), (&first.b, &mut case.b, k, n)]
+                    {
                         for i in 0..rows {
                             for j in 0..columns {
                                 let at = to.at(0, i, j);

@@ -72,8 +72,25 @@ fn specials(dtype: DType) -> Vec<f64> {
         DType::I32 => vec![0.0, 1.0, -1.0, 7.0, 31.0, 32.0, -13.0, i32::MIN as f64, i32::MAX as f64],
         DType::U32 => vec![0.0, 1.0, 2.0, 7.0, 31.0, 32.0, 33.0, 1e9, u32::MAX as f64],
         _ => vec![
-            0.0, -0.0, 1.0, -1.0, 0.5, -2.5, 3.5, 100.25, -7.75, 1e-30, 1e30, -4e9, 2147483648.0, f64::INFINITY,
-            f64::NEG_INFINITY, f64::NAN, 300.0, 0.001, 1e5,
+            0.0,
+            -0.0,
+            1.0,
+            -1.0,
+            0.5,
+            -2.5,
+            3.5,
+            100.25,
+            -7.75,
+            1e-30,
+            1e30,
+            -4e9,
+            2147483648.0,
+            f64::INFINITY,
+            f64::NEG_INFINITY,
+            f64::NAN,
+            300.0,
+            0.001,
+            1e5,
         ],
     };
     if dtype == DType::F64 {
@@ -121,6 +138,47 @@ fn every_instruction_of_every_register_and_mix() {
 }
 
 #[test]
+fn every_instruction_of_one_point() {
+    for dtype in REGISTERS {
+        let [a, b, c] = operands(dtype);
+        for op in ScalarOp::ALL.into_iter().filter(|op| exists(*op, dtype)) {
+            let first = if op == ScalarOp::Select { DType::Bool } else { dtype };
+            let registers: Vec<Register> = (0..op.arity() as Register).collect();
+            let result = op.result(dtype);
+            for at in (0..a.len()).step_by(5) {
+                let mut body: Vec<_> = (0..op.arity())
+                    .map(|i| load(i as u32, if i == 0 { first } else { dtype }, map(0, &[])))
+                    .collect();
+                body.push(apply(op, result, &registers));
+                let stores = vec![store(registers.len() as Register, 3, result, map(0, &[]))];
+                let buffers = vec![
+                    buffer(first, [a[at]]),
+                    buffer(dtype, [b[at]]),
+                    buffer(dtype, [c[at]]),
+                    buffer(result, [0.0]),
+                ];
+                check(&pointwise(&format!("{op:?} of {dtype}"), &[], body, stores), &buffers);
+            }
+        }
+    }
+}
+
+#[test]
+fn transposes_of_many_tiles() {
+    for [a, b] in [[70, 300], [300, 700], [1000, 65]] {
+        let (na, nb) = (a as i64, b as i64);
+        for dtype in [DType::F32, DType::BF16, DType::F64] {
+            let body = vec![load(0, dtype, map(0, &[1, na])), load(1, dtype, map(0, &[0, 1]))];
+            let held = register_dtype(dtype);
+            let body = [body, vec![apply(ScalarOp::Add, held, &[0, 1])]].concat();
+            let stores = vec![store(2, 2, dtype, map(0, &[nb, 1]))];
+            let buffers = vec![noise(dtype, a * b, 1), noise(dtype, b, 2), buffer(dtype, vec![0.0; a * b])];
+            check(&pointwise("transpose", &[a, b], body, stores), &buffers);
+        }
+    }
+}
+
+#[test]
 fn every_cast() {
     for from in DType::ALL {
         let held = register_dtype(from);
@@ -142,7 +200,8 @@ fn every_storage_and_extent() {
     for dtype in DType::ALL {
         for count in [0, 1, 3, 15, 16, 17, 31, 255, 256, 257, 511, 512, 513, 1000] {
             let body = vec![load(0, dtype, map(0, &[1]))];
-            let stores = vec![store(0, 1, dtype, map(0, &[1])), store(0, 2, dtype, map(count as i64 - 1, &[-1]))];
+            let stores =
+                vec![store(0, 1, dtype, map(0, &[1])), store(0, 2, dtype, map(count as i64 - 1, &[-1]))];
             let zeros = || buffer(dtype, vec![0.0; count]);
             let buffers = vec![noise(dtype, count, 1), zeros(), zeros()];
             check(&pointwise("copy", &[count], body, stores), &buffers);
@@ -153,7 +212,9 @@ fn every_storage_and_extent() {
 #[test]
 fn maps_of_every_kind() {
     let f32s = DType::F32;
-    for [a, b, c] in [[1, 1, 1], [3, 5, 7], [2, 64, 3], [1, 257, 2], [17, 1, 33], [5, 3, 600], [4, 0, 3], [70, 70, 2]] {
+    for [a, b, c] in
+        [[1, 1, 1], [3, 5, 7], [2, 64, 3], [1, 257, 2], [17, 1, 33], [5, 3, 600], [4, 0, 3], [70, 70, 2]]
+    {
         let (na, nb, nc) = (a as i64, b as i64, c as i64);
         let dense = [nb * nc, nc, 1];
         let maps = [
@@ -176,10 +237,8 @@ fn maps_of_every_kind() {
             for dtype in [DType::F32, DType::F16, DType::Bool, DType::F64] {
                 let source = if dtype == f32s { source.clone() } else { noise(dtype, 2 * count + 2, 6) };
                 let body = vec![load(0, dtype, one.clone())];
-                let stores = vec![
-                    store(0, 1, dtype, map(0, &dense)),
-                    store(0, 2, dtype, map(0, &[1, na, na * nb])),
-                ];
+                let stores =
+                    vec![store(0, 1, dtype, map(0, &dense)), store(0, 2, dtype, map(0, &[1, na, na * nb]))];
                 let zeros = || buffer(dtype, vec![0.0; count]);
                 let kernel = pointwise(&format!("map {i} of {dtype}"), &[a, b, c], body, stores);
                 check(&kernel, &vec![source, zeros(), zeros()]);
@@ -194,7 +253,10 @@ fn maps_of_every_kind() {
                 ];
                 let stores = vec![store(4, 1, f32s, map(0, &dense)), store(3, 2, f32s, map(0, &dense))];
                 let zeros = || buffer(f32s, vec![0.0; count]);
-                check(&pointwise("two maps", &[a, b, c], body, stores), &vec![source.clone(), zeros(), zeros()]);
+                check(
+                    &pointwise("two maps", &[a, b, c], body, stores),
+                    &vec![source.clone(), zeros(), zeros()],
+                );
             }
         }
     }
@@ -238,7 +300,14 @@ fn positions_and_random_bits() {
     }
 }
 
-fn reduction(name: &str, space: &[usize], reduced: &[usize], kinds: &[Reduction], dtype: DType, from: IndexMap) -> Kernel {
+fn reduction(
+    name: &str,
+    space: &[usize],
+    reduced: &[usize],
+    kinds: &[Reduction],
+    dtype: DType,
+    from: IndexMap,
+) -> Kernel {
     let held = register_dtype(dtype);
     let strides: Vec<i64> =
         warploom_graph::shape::row_major(space).iter().map(|stride| *stride as i64).collect();
@@ -265,9 +334,26 @@ fn reduction(name: &str, space: &[usize], reduced: &[usize], kinds: &[Reduction]
 #[test]
 fn reductions_over_every_layout() {
     use Reduction::*;
-    for [points, sweep] in
-        [[1, 1], [1, 5], [1, 256], [1, 70_001], [3, 0], [2, 257], [5, 15], [7, 64], [33, 10], [300, 3], [100, 700], [600, 300], [8, 5000], [70, 33]]
-    {
+    for [points, sweep] in [
+        [1, 1],
+        [1, 5],
+        [1, 256],
+        [1, 70_001],
+        [3, 0],
+        [2, 257],
+        [5, 15],
+        [7, 64],
+        [33, 10],
+        [300, 3],
+        [100, 700],
+        [600, 300],
+        [8, 5000],
+        [70, 33],
+        [1, 700_003],
+        [3, 200_000],
+        [40, 30_000],
+        [300, 2000],
+    ] {
         for dtype in DType::ALL {
             if points * sweep > 100_000 && dtype != DType::F32 {
                 continue;
@@ -301,7 +387,9 @@ fn reductions_over_every_layout() {
 #[test]
 fn reductions_over_several_axes() {
     use Reduction::*;
-    for [a, b, c, d] in [[2, 3, 4, 5], [5, 1, 40, 9], [1, 130, 20, 17], [3, 2, 300, 2], [9, 70, 3, 3], [2, 2, 2, 700]] {
+    for [a, b, c, d] in
+        [[2, 3, 4, 5], [5, 1, 40, 9], [1, 130, 20, 17], [3, 2, 300, 2], [9, 70, 3, 3], [2, 2, 2, 700]]
+    {
         let count = a * b * c * d;
         let (b1, c1, d1) = (b as i64, c as i64, d as i64);
         let [sa, sb, sc, sd] = [b1 * c1 * d1, c1 * d1, d1, 1];
@@ -317,7 +405,8 @@ fn reductions_over_several_axes() {
             ([b, c], [d, a], [sb, sc, sd, sa]),
             ([d, a], [c, b], [sd, sa, sc, sb]),
         ] {
-            let kernel = reduction("axes", &space, &reduced, &[Sum, Max, ArgMax], DType::F32, map(0, &strides));
+            let kernel =
+                reduction("axes", &space, &reduced, &[Sum, Max, ArgMax], DType::F32, map(0, &strides));
             check(&kernel, &buffers);
         }
     }
@@ -339,7 +428,10 @@ fn special_values_in_reductions() {
                 }
                 for strides in [[sweep as i64, 1], [1, points as i64]] {
                     let kinds = [Sum, Max, Min, ArgMax];
-                    check(&reduction("special", &[points], &[sweep], &kinds, dtype, map(0, &strides)), &buffers);
+                    check(
+                        &reduction("special", &[points], &[sweep], &kinds, dtype, map(0, &strides)),
+                        &buffers,
+                    );
                 }
             }
         }
@@ -381,7 +473,10 @@ fn a_tail_uses_results_literals_and_loads() {
                 ],
             };
             let zeros = || buffer(f, vec![0.0; points]);
-            check(&kernel, &vec![noise(f, points * sweep, 8), noise(f, points, 9), zeros(), zeros(), zeros()]);
+            check(
+                &kernel,
+                &vec![noise(f, points * sweep, 8), noise(f, points, 9), zeros(), zeros(), zeros()],
+            );
         }
     }
 }
@@ -390,14 +485,7 @@ fn gather(rows: usize, width: usize, extent: usize, dtype: DType) -> Kernel {
     let w = width as i64;
     let body = vec![
         load(1, DType::I32, map(0, &[1, 0])),
-        Instruction::LoadAt {
-            buffer: BufferId(0),
-            dtype,
-            map: map(0, &[0, 1]),
-            index: 0,
-            stride: w,
-            extent,
-        },
+        Instruction::LoadAt { buffer: BufferId(0), dtype, map: map(0, &[0, 1]), index: 0, stride: w, extent },
     ];
     pointwise("gather", &[rows, width], body, vec![store(1, 2, dtype, map(0, &[w, 1]))])
 }
@@ -408,7 +496,10 @@ fn gathers_read_rows_and_elements() {
         for (rows, width, extent) in [(1, 1, 1), (5, 3, 4), (100, 1, 9), (9, 300, 20), (3, 1024, 2)] {
             let indices = buffer(DType::I32, (0..rows).map(|i| (i * 7 % extent) as f64));
             let zeros = buffer(dtype, vec![0.0; rows * width]);
-            check(&gather(rows, width, extent, dtype), &vec![noise(dtype, extent * width, 1), indices, zeros]);
+            check(
+                &gather(rows, width, extent, dtype),
+                &vec![noise(dtype, extent * width, 1), indices, zeros],
+            );
         }
     }
 }
@@ -448,7 +539,8 @@ fn kernels_in_place() {
                 apply(ScalarOp::MulAdd, held, &[3, 0, 1]),
             ];
             // The third store moves an old value to where the second one has a new value.
-            let stores = vec![store(2, 0, dtype, one()), store(4, 1, dtype, one()), store(0, 2, dtype, one())];
+            let stores =
+                vec![store(2, 0, dtype, one()), store(4, 1, dtype, one()), store(0, 2, dtype, one())];
             let buffers = vec![noise(dtype, count, 1), noise(dtype, count, 2), noise(dtype, count, 3)];
             check(&pointwise("in place", &[count], body.clone(), stores), &buffers);
             let swapped = vec![store(0, 1, dtype, one()), store(1, 0, dtype, one())];

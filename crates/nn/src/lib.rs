@@ -1,1 +1,57 @@
-//! Placeholder.
+//! Modules, layers, losses and optimizers.
+//!
+//! Three kinds of things come in pairs, a description and what it becomes:
+//!
+//! | description | becomes | by |
+//! |---|---|---|
+//! | [`Layer`]s such as [`Dense`], put together by [`Sequential`] | [`Module`]s such as [`Linear`], in a [`Model`] | [`Sequential::build`] |
+//! | [`Optimizer`]s such as [`Adam`] | an [`Updater`] with its state | [`Updater::new`] |
+//! | a module, a loss and an updater | a [`TrainingStep`], recorded once | [`TrainingStep::record`] |
+//!
+//! Descriptions know no device and no input size. Structs of one's own hold modules as fields:
+//!
+//! ```
+//! use warploom_nn::{Linear, Mode, Module, Parameters};
+//! use warploom_tensor::{ElementwiseMethods, Tensor};
+//!
+//! #[derive(Parameters)]
+//! struct Classifier {
+//!     hidden: Linear,
+//!     output: Linear,
+//! }
+//!
+//! impl Module for Classifier {
+//!     fn forward(&self, x: &Tensor, mode: Mode) -> Tensor {
+//!         self.output.forward(&self.hidden.forward(x, mode).relu(), mode)
+//!     }
+//! }
+//! ```
+//!
+//! Names of variables follow PyTorch's `state_dict`: here `hidden.weight`, `hidden.bias`, `output.weight`, `output.bias`.
+
+// The derive writes `::warploom_nn`, here as elsewhere.
+extern crate self as warploom_nn;
+
+mod gate;
+pub mod initialise;
+mod layers;
+pub mod losses;
+mod model;
+mod module;
+mod optimizers;
+mod parameters;
+pub mod schedules;
+mod scope;
+mod step;
+
+pub use gate::Gate;
+pub use initialise::Initialiser;
+pub use layers::{Activation, Assembly, Dense, Dropout, Flatten, Layer, Linear, Sequential, Stack};
+pub use model::{Model, OnDevice};
+pub use module::{Mode, Module};
+pub use optimizers::{Adam, AdamW, Adaptive, Moment, Optimizer, Sgd, Update, Updater};
+pub use parameters::{Kind, NamedVariable, Parameters, Visitor, VisitorMut};
+pub use schedules::Schedule;
+pub use scope::in_module;
+pub use step::{Loss, TrainingStep};
+pub use warploom_nn_derive::Parameters;

@@ -125,7 +125,10 @@ impl<T: Element> Gemm<T> {
         output: &Output<'_, T>,
         workspace: *mut u8,
     ) {
-        assert!(self.threads == 1 || pool.threads() <= self.threads, "the pool has more threads than the plan");
+        assert!(
+            self.threads == 1 || pool.threads() <= self.threads,
+            "the pool has more threads than the plan"
+        );
         if self.shape.m == 0 || self.shape.n == 0 {
             return;
         }
@@ -293,7 +296,8 @@ impl<T: Element> Block<'_, T> {
             team.run(self.panels.count, &|panel, _| unsafe { self.pack_panel(panel) });
         }
         let strips = self.columns.div_ceil(self.gemm.strip());
-        let groups = Panels::new(self.panels.count, self.panels.count.div_ceil(self.groups(team, strips, threads)));
+        let groups =
+            Panels::new(self.panels.count, self.panels.count.div_ceil(self.groups(team, strips, threads)));
         // SAFETY: each task has a part of C of its own, and its worker a packed strip of its own.
         team.run(strips * groups.count, &|task, place| unsafe {
             let (strip, group) = (task / groups.count, task % groups.count);

@@ -33,7 +33,9 @@ pub struct Kernels<T: 'static> {
 }
 
 /// An element type of products: `f32` or `f64`.
-pub trait Element: sealed::Sealed + Copy + Default + Send + Sync + std::ops::Add<Output = Self> + 'static {
+pub trait Element:
+    sealed::Sealed + Copy + Default + Send + Sync + std::ops::Add<Output = Self> + 'static
+{
     /// The kernels for an instruction set.
     #[doc(hidden)]
     fn kernels(isa: Isa) -> &'static Kernels<Self>;

@@ -43,7 +43,8 @@ pub(super) unsafe fn along_terms<S: Simd, const L: usize, const R: usize>(call: 
             let mask = S::first(call.k - p);
             let x = S::load_masked(call.vector.add(p), mask);
             for i in 0..R {
-                sums[i] = S::load_masked(call.matrix.offset(i as isize * call.row).add(p), mask).mul_add(x, sums[i]);
+                sums[i] = S::load_masked(call.matrix.offset(i as isize * call.row).add(p), mask)
+                    .mul_add(x, sums[i]);
             }
         }
         sum_each::<S, L>(sums).store_masked(call.to, S::first(R));

@@ -59,8 +59,9 @@ unsafe fn pack_copy<S: Simd, const L: usize>(call: &PackCall<S::Scalar>, first: 
 #[inline(always)]
 unsafe fn pack_transpose<S: Simd, const L: usize>(call: &PackCall<S::Scalar>, first: usize, lines: usize) {
     // The last line stands in for those that do not exist.
-    let from: [*const S::Scalar; L] =
-        std::array::from_fn(|line| call.from.wrapping_offset((first + line.min(lines - 1)) as isize * call.line));
+    let from: [*const S::Scalar; L] = std::array::from_fn(|line| {
+        call.from.wrapping_offset((first + line.min(lines - 1)) as isize * call.line)
+    });
     // SAFETY: only lines that exist and terms below `k` are read; writes stay below `count` and `k`.
     unsafe {
         let write = S::first(lines);

@@ -85,10 +85,19 @@ impl<T: Element> Gemm<T> {
         let most_rows = (PACKED_A_BYTES / size / k_block).max(1);
         let row_block = shape.m.div_ceil(shape.m.div_ceil(most_rows).max(1)).max(1);
         let strip = kernels.lanes * VECTORS;
-        let partial_columns = (PARTIAL_BYTES / size / row_block / strip * strip).max(strip).min(shape.n.max(1));
+        let partial_columns =
+            (PARTIAL_BYTES / size / row_block / strip * strip).max(strip).min(shape.n.max(1));
         let threads = threads.max(1);
-        let mut gemm =
-            Gemm { kernels, shape, batch, threads, split: Split::Inline, k_block, row_block, partial_columns };
+        let mut gemm = Gemm {
+            kernels,
+            shape,
+            batch,
+            threads,
+            split: Split::Inline,
+            k_block,
+            row_block,
+            partial_columns,
+        };
         gemm.split = gemm.choose_split();
         gemm
     }
@@ -179,7 +188,9 @@ mod tests {
 
     #[test]
     fn workspaces_stay_small() {
-        for extents in [[128, 512, 784], [128, 512, 512], [784, 512, 128], [512, 512, 512], [2048, 2048, 2048]] {
+        for extents in
+            [[128, 512, 784], [128, 512, 512], [784, 512, 128], [512, 512, 512], [2048, 2048, 2048]]
+        {
             let [m, n, k] = extents;
             assert!(workspace_bytes::<f32>(m, n, k, 2) <= 1152 << 10, "{extents:?}");
             assert!(workspace_bytes::<f64>(m, n, k, 2) <= 1152 << 10, "{extents:?}");

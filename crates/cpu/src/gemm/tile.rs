@@ -42,7 +42,9 @@ pub(super) struct TileCall<T> {
 /// Needs the instruction set of `S`; the operands of `call` are readable and its tile of C writable, and no other
 /// thread touches that tile.
 #[inline(always)]
-pub(super) unsafe fn tile<S: Simd, const R: usize, const C: usize, const PACKED: bool>(call: &TileCall<S::Scalar>) {
+pub(super) unsafe fn tile<S: Simd, const R: usize, const C: usize, const PACKED: bool>(
+    call: &TileCall<S::Scalar>,
+) {
     // SAFETY: pointers stay inside the operands the caller vouches for; columns beyond `last` are masked off, and the
     // steps past the last term are only computed, never followed.
     unsafe {
@@ -52,7 +54,8 @@ pub(super) unsafe fn tile<S: Simd, const R: usize, const C: usize, const PACKED:
                 prefetch_near(call.c.wrapping_offset(i as isize * call.c_row).wrapping_add(j * S::LANES));
             }
         }
-        let sums = if PACKED { sum_packed::<S, R, C>(call, mask) } else { sum_strided::<S, R, C>(call, mask) };
+        let sums =
+            if PACKED { sum_packed::<S, R, C>(call, mask) } else { sum_strided::<S, R, C>(call, mask) };
         for i in 0..R {
             let row = call.c.offset(i as isize * call.c_row);
             for j in 0..C {

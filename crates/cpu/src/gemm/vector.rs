@@ -92,7 +92,16 @@ impl<T: Element> Product<'_, T> {
         if in_place.is_some() {
             return;
         }
-        let tile = Tile { worker, batch: self.batch, row: 0, column: 0, rows: 1, columns: 1, values: results.data(), stride: 1 };
+        let tile = Tile {
+            worker,
+            batch: self.batch,
+            row: 0,
+            column: 0,
+            rows: 1,
+            columns: 1,
+            values: results.data(),
+            stride: 1,
+        };
         let tile = if self.gemm.shape.n == 1 {
             Tile { row: first, rows: count, ..tile }
         } else {

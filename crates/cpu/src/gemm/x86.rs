@@ -79,8 +79,10 @@ macro_rules! avx512 {
                 let second: [$index; $lanes] = exchange_lanes!($index, $lanes, WIDTH, WIDTH);
                 // SAFETY: the caller has the instruction set; the arrays are as large as the register.
                 unsafe {
-                    let (first, second) =
-                        (_mm512_loadu_si512(first.as_ptr().cast()), _mm512_loadu_si512(second.as_ptr().cast()));
+                    let (first, second) = (
+                        _mm512_loadu_si512(first.as_ptr().cast()),
+                        _mm512_loadu_si512(second.as_ptr().cast()),
+                    );
                     ($permute(self, first, other), $permute(self, second, other))
                 }
             }
@@ -89,14 +91,36 @@ macro_rules! avx512 {
 }
 
 avx512!(
-    __m512, f32, 16, __mmask16, i32,
-    _mm512_setzero_ps, _mm512_set1_ps, _mm512_loadu_ps, _mm512_maskz_loadu_ps, _mm512_storeu_ps, _mm512_mask_storeu_ps,
-    _mm512_add_ps, _mm512_fmadd_ps, _mm512_permutex2var_ps
+    __m512,
+    f32,
+    16,
+    __mmask16,
+    i32,
+    _mm512_setzero_ps,
+    _mm512_set1_ps,
+    _mm512_loadu_ps,
+    _mm512_maskz_loadu_ps,
+    _mm512_storeu_ps,
+    _mm512_mask_storeu_ps,
+    _mm512_add_ps,
+    _mm512_fmadd_ps,
+    _mm512_permutex2var_ps
 );
 avx512!(
-    __m512d, f64, 8, __mmask8, i64,
-    _mm512_setzero_pd, _mm512_set1_pd, _mm512_loadu_pd, _mm512_maskz_loadu_pd, _mm512_storeu_pd, _mm512_mask_storeu_pd,
-    _mm512_add_pd, _mm512_fmadd_pd, _mm512_permutex2var_pd
+    __m512d,
+    f64,
+    8,
+    __mmask8,
+    i64,
+    _mm512_setzero_pd,
+    _mm512_set1_pd,
+    _mm512_loadu_pd,
+    _mm512_maskz_loadu_pd,
+    _mm512_storeu_pd,
+    _mm512_mask_storeu_pd,
+    _mm512_add_pd,
+    _mm512_fmadd_pd,
+    _mm512_permutex2var_pd
 );
 
 macro_rules! avx2 {
@@ -164,14 +188,34 @@ macro_rules! avx2 {
 }
 
 avx2!(
-    __m256, f32, 8, i32,
-    _mm256_setzero_ps, _mm256_set1_ps, _mm256_loadu_ps, _mm256_maskload_ps, _mm256_storeu_ps, _mm256_maskstore_ps,
-    _mm256_add_ps, _mm256_fmadd_ps, exchange_f32x8
+    __m256,
+    f32,
+    8,
+    i32,
+    _mm256_setzero_ps,
+    _mm256_set1_ps,
+    _mm256_loadu_ps,
+    _mm256_maskload_ps,
+    _mm256_storeu_ps,
+    _mm256_maskstore_ps,
+    _mm256_add_ps,
+    _mm256_fmadd_ps,
+    exchange_f32x8
 );
 avx2!(
-    __m256d, f64, 4, i64,
-    _mm256_setzero_pd, _mm256_set1_pd, _mm256_loadu_pd, _mm256_maskload_pd, _mm256_storeu_pd, _mm256_maskstore_pd,
-    _mm256_add_pd, _mm256_fmadd_pd, exchange_f64x4
+    __m256d,
+    f64,
+    4,
+    i64,
+    _mm256_setzero_pd,
+    _mm256_set1_pd,
+    _mm256_loadu_pd,
+    _mm256_maskload_pd,
+    _mm256_storeu_pd,
+    _mm256_maskstore_pd,
+    _mm256_add_pd,
+    _mm256_fmadd_pd,
+    exchange_f64x4
 );
 
 /// # Safety

@@ -3,6 +3,30 @@
 use smallvec::SmallVec;
 use warploom_device::{Bound, IndexMap};
 
+/// Most axes of a walk, outer ones and those of the group apart.
+pub(super) const AXES: usize = 12;
+
+/// Steps an index over `extents` in row-major order.
+#[inline]
+pub(super) fn advance(index: &mut [usize], extents: &[usize]) {
+    for axis in (0..extents.len()).rev() {
+        index[axis] += 1;
+        if index[axis] < extents[axis] {
+            return;
+        }
+        index[axis] = 0;
+    }
+}
+
+/// Sets an index to a row-major position.
+#[inline]
+pub(super) fn place_index(index: &mut [usize], extents: &[usize], mut position: usize) {
+    for axis in (0..extents.len()).rev() {
+        index[axis] = position % extents[axis];
+        position /= extents[axis];
+    }
+}
+
 /// How a phase of a kernel is walked: outer axes by index, the axes of the group as one flattened vector axis.
 #[derive(Clone, Debug)]
 pub(super) struct Walk {
@@ -41,11 +65,7 @@ pub(super) enum Layout {
     /// At one stride.
     Linear(i64),
     /// At a stride for each axis of the group, perhaps with bounds.
-    General {
-        extents: SmallVec<[usize; 4]>,
-        strides: SmallVec<[i64; 4]>,
-        bounds: SmallVec<[Bound; 1]>,
-    },
+    General { extents: SmallVec<[usize; 4]>, strides: SmallVec<[i64; 4]>, bounds: SmallVec<[Bound; 1]> },
 }
 
 impl Access {
@@ -101,50 +121,48 @@ impl Access {
     /// `done` lanes come before the run; `element` is that of its first lane, counted from the row's, or `None` where the
     /// run is out of bounds.
     #[inline]
-    pub(super) fn runs(&self, start: usize, count: usize, mut visit: impl FnMut(usize, usize, Option<i64>, i64)) {
+    pub(super) fn runs(
+        &self,
+        start: usize,
+        count: usize,
+        mut visit: impl FnMut(usize, usize, Option<i64>, i64),
+    ) {
         match &self.layout {
             Layout::Linear(stride) => visit(0, count, Some(start as i64 * stride), *stride),
             Layout::General { extents, strides, bounds } => {
+                let last = extents.len() - 1;
+                let mut position = [0; AXES];
+                place_index(&mut position, extents, start);
                 let mut done = 0;
                 while done < count {
-                    let mut rest = start + done;
+                    let first = position[last];
+                    let length = (extents[last] - first).min(count - done);
                     let mut element = 0;
-                    let mut inside = true;
-                    let last = extents.len() - 1;
-                    let mut inner = 0..extents[last];
-                    let mut first = 0;
-                    for axis in (0..=last).rev() {
-                        let position = rest % extents[axis];
-                        rest /= extents[axis];
-                        element += position as i64 * strides[axis];
-                        if axis == last {
-                            first = position;
-                        }
-                        for bound in bounds.iter().filter(|bound| bound.axis == axis) {
-                            if axis == last {
-                                inner = inner.start.max(bound.start)..inner.end.min(bound.end);
-                            } else {
-                                inside &= (bound.start..bound.end).contains(&position);
-                            }
+                    for axis in 0..last {
+                        element += position[axis] as i64 * strides[axis];
+                    }
+                    let (mut low, mut high) = (first, first + length);
+                    for bound in bounds {
+                        if bound.axis == last {
+                            low = low.max(bound.start).min(first + length);
+                            high = high.min(bound.end).max(low);
+                        } else if !(bound.start..bound.end).contains(&position[bound.axis]) {
+                            high = low;
                         }
                     }
-                    let length = (extents[last] - first).min(count - done);
-                    let (low, high) = if inside {
-                        (inner.start.clamp(first, first + length), inner.end.clamp(first, first + length))
-                    } else {
-                        (first + length, first + length)
-                    };
-                    let (low, high) = (low, high.max(low));
                     if low > first {
                         visit(done, low - first, None, 0);
                     }
                     if high > low {
-                        visit(done + low - first, high - low, Some(element + (low - first) as i64 * strides[last]), strides[last]);
+                        let element = element + low as i64 * strides[last];
+                        visit(done + low - first, high - low, Some(element), strides[last]);
                     }
                     if first + length > high {
                         visit(done + high - first, first + length - high, None, 0);
                     }
                     done += length;
+                    position[last] = 0;
+                    advance(&mut position[..last], &extents[..last]);
                 }
             }
         }

@@ -4,10 +4,12 @@ use smallvec::SmallVec;
 use warploom_device::{DeviceError, Instruction, Kernel, Register};
 
 use super::access::Walk;
+use super::frame::Frame;
 use super::kernel::{Phase, check_memory};
 use super::lower::{Request, lower};
+use super::strategy::SHORT;
 use super::table::Class;
-use super::{Context, Worker, WorkerSize};
+use super::{Context, TILE, Worker, WorkerSize};
 use crate::isa::Isa;
 use crate::memory_map::MemoryMap;
 
@@ -18,8 +20,10 @@ pub(crate) struct Epilogue {
     /// Whether it reads at indices that can be out of range.
     pub can_fault: bool,
     phase: Phase,
-    /// Whether a product has one column, so that rows are the vector axis.
-    is_column: bool,
+    /// Columns of the product.
+    columns: usize,
+    /// Whether rows and columns together are the vector axis, because rows are short.
+    is_flat: bool,
 }
 
 /// A finished part of the product.
@@ -47,12 +51,17 @@ impl Epilogue {
     ) -> Result<Epilogue, DeviceError> {
         check_memory(kernel, memory)?;
         let &[_, rows, columns] = &kernel.space[..] else {
-            return Err(DeviceError::Unsupported(format!("{} is not over [batch, row, column]", kernel.name)));
+            return Err(DeviceError::Unsupported(format!(
+                "{} is not over [batch, row, column]",
+                kernel.name
+            )));
         };
-        let is_column = columns == 1;
+        let is_flat = columns < SHORT && rows > 1;
         let axes = |axes: &[usize]| SmallVec::from_slice(axes);
-        let walk = if is_column {
+        let walk = if is_flat && columns == 1 {
             Walk { outer: axes(&[0]), group: axes(&[1]), extents: axes(&[rows]) }
+        } else if is_flat {
+            Walk { outer: axes(&[0]), group: axes(&[1, 2]), extents: axes(&[rows, columns]) }
         } else {
             Walk { outer: axes(&[0, 1]), group: axes(&[2]), extents: axes(&[columns]) }
         };
@@ -79,8 +88,9 @@ impl Epilogue {
         let mut scratch = 0;
         let phase = Phase::new(lowered, size, &mut scratch);
         size.scratch = size.scratch.max(scratch);
-        let can_fault = kernel.body.iter().any(|instruction| matches!(instruction, Instruction::LoadAt { .. }));
-        Ok(Epilogue { name: kernel.name.clone(), can_fault, phase, is_column })
+        let can_fault =
+            kernel.body.iter().any(|instruction| matches!(instruction, Instruction::LoadAt { .. }));
+        Ok(Epilogue { name: kernel.name.clone(), can_fault, phase, columns, is_flat })
     }
 
     /// Fills the table in a worker's memory.
@@ -92,33 +102,65 @@ impl Epilogue {
         unsafe { self.phase.connect(worker) };
     }
 
-    /// Runs the epilogue on a part, in pieces of at most a tile.
+    /// Runs the epilogue on a part, whose values it may move.
     ///
     /// # Safety
     /// As for [`super::TileKernel::run`]; the part lies in the product and nobody else has it.
     pub(crate) unsafe fn run(&self, context: &Context<'_>, part: &Part, element: usize) {
         let mut frame = self.phase.frame(context, part.worker);
-        let ops = &self.phase.lowered;
         frame.index[0] = part.batch;
-        let (lines, length, first) =
-            if self.is_column { (1, part.rows, part.row) } else { (part.rows, part.columns, part.column) };
+        let line = self.columns * element;
         // SAFETY: the caller's promise.
         unsafe {
-            frame.run(&ops.fixed);
-            for line in 0..lines {
-                if !self.is_column {
-                    frame.index[1] = part.row + line;
-                }
-                frame.run(&ops.row);
-                for done in (0..length).step_by(super::TILE) {
-                    let values = part.values.add(line * part.stride + done * element);
-                    for place in &ops.given {
-                        frame.set(*place, values);
+            frame.run(&self.phase.lowered.fixed);
+            if self.is_flat && part.columns == self.columns {
+                if part.stride != line {
+                    for row in 1..part.rows {
+                        std::ptr::copy(part.values.add(row * part.stride), part.values.add(row * line), line);
                     }
-                    frame.start = first + done;
-                    frame.count = super::TILE.min(length - done);
-                    frame.run(&ops.tile);
                 }
+                frame.run(&self.phase.lowered.row);
+                self.run_line(
+                    &mut frame,
+                    part.values,
+                    part.row * self.columns,
+                    part.rows * self.columns,
+                    element,
+                );
+                return;
+            }
+            for row in 0..part.rows {
+                let first = if self.is_flat {
+                    (part.row + row) * self.columns + part.column
+                } else {
+                    frame.index[1] = part.row + row;
+                    part.column
+                };
+                frame.run(&self.phase.lowered.row);
+                self.run_line(&mut frame, part.values.add(row * part.stride), first, part.columns, element);
+            }
+        }
+    }
+
+    /// Runs the epilogue on neighbours along the vector axis, in pieces of at most a tile.
+    unsafe fn run_line(
+        &self,
+        frame: &mut Frame<'_>,
+        values: *mut u8,
+        first: usize,
+        count: usize,
+        element: usize,
+    ) {
+        let ops = &self.phase.lowered;
+        for done in (0..count).step_by(TILE) {
+            // SAFETY: the caller's promise.
+            unsafe {
+                for place in &ops.given {
+                    frame.set(*place, values.add(done * element));
+                }
+                frame.start = first + done;
+                frame.count = TILE.min(count - done);
+                frame.run(&ops.tile);
             }
         }
     }

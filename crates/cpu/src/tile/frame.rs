@@ -3,13 +3,10 @@
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 
 use super::TILE;
-use super::access::Access;
+use super::access::{AXES, Access};
 use super::convert::IndexedCall;
 use super::op::{Op, Place};
 use super::random::{self, Stream};
-
-/// Most outer axes of a kernel.
-pub(super) const OUTER: usize = 12;
 
 /// The first index out of range that a launch met.
 #[derive(Default)]
@@ -51,7 +48,7 @@ pub(super) struct Frame<'a> {
     pub bases: &'a [*mut u8],
     pub fault: &'a Fault,
     /// Position along each outer axis.
-    pub index: [usize; OUTER],
+    pub index: [usize; AXES],
     /// The tile's first position along the vector axis.
     pub start: usize,
     /// Lanes of the tile.
@@ -196,7 +193,12 @@ impl Frame<'_> {
 
     /// The tile's runs in memory: lanes done before, count, address or `None` out of bounds, bytes from lane to lane.
     #[inline(always)]
-    fn runs(&self, access: &Access, lane: usize, mut visit: impl FnMut(usize, usize, Option<*mut u8>, isize)) {
+    fn runs(
+        &self,
+        access: &Access,
+        lane: usize,
+        mut visit: impl FnMut(usize, usize, Option<*mut u8>, isize),
+    ) {
         debug_assert!(self.count * lane <= TILE * 8);
         if !access.is_inside(&self.index) {
             return visit(0, self.count, None, 0);
@@ -213,6 +215,9 @@ impl Frame<'_> {
     #[inline(always)]
     fn elements(&self, access: &Access, one: bool, mut visit: impl FnMut(usize, usize, Option<i64>, i64)) {
         let row = access.row(&self.index);
+        if !access.is_inside(&self.index) {
+            return visit(0, if one { 1 } else { self.count }, None, 0);
+        }
         if one {
             return visit(0, 1, Some(row), 0);
         }

@@ -3,7 +3,8 @@
 use smallvec::SmallVec;
 use warploom_device::{DeviceError, Instruction, Kernel, Register};
 
-use super::frame::{Frame, OUTER};
+use super::access::{AXES, advance, place_index};
+use super::frame::Frame;
 use super::lower::{Lowered, Request, Start, lower};
 use super::reduce::Reductions;
 use super::strategy::{self, COLUMNS, Strategy};
@@ -12,6 +13,8 @@ use super::{Context, TILE, Worker, WorkerSize, space};
 use crate::isa::Isa;
 use crate::memory_map::MemoryMap;
 
+/// Lanes of a tile whose cache lines must stay until the next rows have read their parts.
+const INTERCHANGED: usize = 128;
 /// Work that is worth waking another thread for, in nanoseconds.
 const PARALLEL: f64 = 25_000.0;
 /// Least work of a task, in nanoseconds.
@@ -40,6 +43,8 @@ pub(crate) struct TileKernel {
     pub(super) length: usize,
     /// Points of a unit of work.
     pub(super) width: usize,
+    /// Whether tiles at one place of neighbouring rows follow each other, because they read the same cache lines.
+    is_interchanged: bool,
     units: usize,
     tasks: usize,
 }
@@ -82,31 +87,10 @@ impl Phase {
             places: context.workers[worker].places.wrapping_add(self.places),
             bases: context.bases,
             fault: context.fault,
-            index: [0; OUTER],
+            index: [0; AXES],
             start: 0,
             count: 1,
         }
-    }
-}
-
-/// Steps an index over `extents` in row-major order.
-#[inline]
-pub(super) fn advance(index: &mut [usize], extents: &[usize]) {
-    for axis in (0..extents.len()).rev() {
-        index[axis] += 1;
-        if index[axis] < extents[axis] {
-            return;
-        }
-        index[axis] = 0;
-    }
-}
-
-/// Sets an index to a row-major position.
-#[inline]
-pub(super) fn place_index(index: &mut [usize], extents: &[usize], mut position: usize) {
-    for axis in (0..extents.len()).rev() {
-        index[axis] = position % extents[axis];
-        position /= extents[axis];
     }
 }
 
@@ -122,8 +106,8 @@ impl TileKernel {
         check_memory(kernel, memory)?;
         let kernel = &space::simplify(kernel);
         let plan = strategy::plan(kernel);
-        if plan.body.outer.len() > OUTER || plan.points.outer.len() + plan.points.group.len() > OUTER {
-            return Err(DeviceError::Unsupported(format!("{} has more than {OUTER} axes", kernel.name)));
+        if kernel.space.len() + kernel.reduced.len() > AXES {
+            return Err(DeviceError::Unsupported(format!("{} has more than {AXES} axes", kernel.name)));
         }
         let body: Vec<(Register, &Instruction)> = (0..).zip(&kernel.body).collect();
         let has_reductions = !kernel.reductions.is_empty();
@@ -146,12 +130,15 @@ impl TileKernel {
         let length = plan.points.length();
         let row_count: usize = rows.iter().product();
         let classes = reduced_classes(kernel)?;
-        let cost = kernel.points() as f64 * (kernel.sweep().max(1) as f64 * (lowered.cost + 0.1 * operands.len() as f64));
+        let cost = kernel.points() as f64
+            * (kernel.sweep().max(1) as f64 * (lowered.cost + 0.1 * operands.len() as f64));
         let body = Phase::new(lowered, size, &mut scratch);
         let tail = if has_reductions {
             let first = kernel.body.len() as Register;
-            let given: Vec<(Register, Class)> =
-                (first..).zip(&kernel.reductions).map(|(register, step)| (register, Class::of(step.dtype))).collect();
+            let given: Vec<(Register, Class)> = (first..)
+                .zip(&kernel.reductions)
+                .map(|(register, step)| (register, Class::of(step.dtype)))
+                .collect();
             let tail: Vec<_> = (first + given.len() as Register..).zip(&kernel.tail).collect();
             let instructions: Vec<_> = kernel_wide(kernel).chain(tail).collect();
             let lowered = lower(&Request {
@@ -173,10 +160,13 @@ impl TileKernel {
         let most = if is_parallel { threads * TASKS_PER_THREAD } else { 1 };
         let wanted = ((cost / TASK) as usize).clamp(1, most);
         let width = match plan.strategy {
+            Strategy::Map if plan.is_interchanged => INTERCHANGED,
             Strategy::Map => TILE,
             Strategy::Along => length.div_ceil(wanted.div_ceil(row_count.max(1))).clamp(1, TILE),
             Strategy::Segments => length.div_ceil(wanted.div_ceil(row_count.max(1))).clamp(16, TILE),
-            Strategy::Across => length.div_ceil(wanted.div_ceil(row_count.max(1))).next_multiple_of(16).clamp(16, COLUMNS),
+            Strategy::Across => {
+                length.div_ceil(wanted.div_ceil(row_count.max(1))).next_multiple_of(16).clamp(16, COLUMNS)
+            }
             Strategy::Rows(_) => COLUMNS,
         };
         let units = row_count * length.div_ceil(width);
@@ -185,7 +175,8 @@ impl TileKernel {
         size.scratch = size.scratch.max(scratch);
         Ok(TileKernel {
             name: kernel.name.clone(),
-            can_fault: body_and_tail(kernel).any(|instruction| matches!(instruction, Instruction::LoadAt { .. })),
+            can_fault: body_and_tail(kernel)
+                .any(|instruction| matches!(instruction, Instruction::LoadAt { .. })),
             strategy: plan.strategy,
             body,
             tail,
@@ -195,6 +186,7 @@ impl TileKernel {
             reduced: SmallVec::from_slice(&kernel.reduced),
             length,
             width,
+            is_interchanged: plan.is_interchanged,
             units,
             tasks: wanted.min(units),
         })
@@ -266,16 +258,17 @@ impl TileKernel {
         let mut frame = self.body.frame(context, worker);
         let ops = &self.body.lowered;
         let per_row = self.units_per_row();
-        let mut tile = first % per_row;
-        place_index(&mut frame.index, &self.rows, first / per_row);
         // SAFETY: the caller's promise; the frame's position lies in the space.
         unsafe {
             frame.run(&ops.fixed);
+            if self.is_interchanged {
+                return self.map_interchanged(&mut frame, first, end);
+            }
+            let mut tile = first % per_row;
+            place_index(&mut frame.index, &self.rows, first / per_row);
             frame.run(&ops.row);
             for unit in first..end {
-                frame.start = tile * self.width;
-                frame.count = self.width.min(self.length - frame.start);
-                frame.run(&ops.tile);
+                self.map_tile(&mut frame, tile);
                 tile += 1;
                 if tile == per_row && unit + 1 < end {
                     tile = 0;
@@ -284,6 +277,30 @@ impl TileKernel {
                 }
             }
         }
+    }
+
+    /// As `map`, with the last outer axis innermost.
+    unsafe fn map_interchanged(&self, frame: &mut Frame<'_>, first: usize, end: usize) {
+        let Some((rows, before)) = self.rows.split_last() else { return };
+        let per_row = self.units_per_row();
+        for unit in first..end {
+            let (row, rest) = (unit % rows, unit / rows);
+            place_index(&mut frame.index, before, rest / per_row);
+            frame.index[before.len()] = row;
+            // SAFETY: the caller's promise.
+            unsafe {
+                frame.run(&self.body.lowered.row);
+                self.map_tile(frame, rest % per_row);
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn map_tile(&self, frame: &mut Frame<'_>, tile: usize) {
+        frame.start = tile * self.width;
+        frame.count = self.width.min(self.length - frame.start);
+        // SAFETY: the caller's promise.
+        unsafe { frame.run(&self.body.lowered.tile) };
     }
 }
 
@@ -303,7 +320,9 @@ fn kernel_wide(kernel: &Kernel) -> impl Iterator<Item = (Register, &Instruction)
         let of = |register: &Register| is_wide.get(*register as usize).copied().unwrap_or(false);
         is_wide.push(match instruction {
             Instruction::Literal(_) => true,
-            Instruction::Load { map, .. } | Instruction::Index { map, .. } | Instruction::Random { map, .. } => stays(map),
+            Instruction::Load { map, .. }
+            | Instruction::Index { map, .. }
+            | Instruction::Random { map, .. } => stays(map),
             Instruction::LoadAt { map, index, .. } => stays(map) && of(index),
             Instruction::Product(_) => false,
             Instruction::Apply { op, operands, .. } => operands[..op.arity()].iter().all(of),
@@ -323,7 +342,8 @@ fn reduced_classes(kernel: &Kernel) -> Result<Vec<Class>, DeviceError> {
         | Instruction::Apply { dtype, .. } => Some(Class::of(*dtype)),
         Instruction::Random { .. } => Some(Class::U32),
     };
-    let missing = || DeviceError::Unsupported(format!("malformed kernel {}: a reduction has no operand", kernel.name));
+    let missing =
+        || DeviceError::Unsupported(format!("malformed kernel {}: a reduction has no operand", kernel.name));
     kernel.reductions.iter().map(|step| class(step.operand).ok_or_else(missing)).collect()
 }
 
@@ -332,7 +352,9 @@ pub(super) fn check_memory(kernel: &Kernel, memory: &MemoryMap) -> Result<(), De
     let extents: Vec<usize> = kernel.space.iter().chain(&kernel.reduced).copied().collect();
     for instruction in body_and_tail(kernel) {
         match instruction {
-            Instruction::Load { buffer, dtype, map } => memory.check_map(*buffer, *dtype, map, &extents, 0)?,
+            Instruction::Load { buffer, dtype, map } => {
+                memory.check_map(*buffer, *dtype, map, &extents, 0)?
+            }
             Instruction::LoadAt { buffer, dtype, map, stride, extent, .. } => {
                 if *extent > 0 {
                     memory.check_map(*buffer, *dtype, map, &extents, stride * (*extent as i64 - 1))?;

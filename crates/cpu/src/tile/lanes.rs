@@ -169,7 +169,11 @@ unsafe fn sweep<F: Function, const A: bool, const B: bool, const C: bool>(
         }
         if is_short {
             // SAFETY: `result` has room for `count` lanes, fewer than a group.
-            unsafe { copy_short(to, result, count) };
+            unsafe {
+                for i in 0..count {
+                    *result.add(i) = *to.add(i);
+                }
+            }
             return;
         }
         if done + lanes == count {
@@ -182,40 +186,11 @@ unsafe fn sweep<F: Function, const A: bool, const B: bool, const C: bool>(
 #[inline(always)]
 unsafe fn pad<T: Copy + Default, const VARIES: bool>(from: *const T, count: usize) -> [T; GROUP] {
     let mut group = [T::default(); GROUP];
-    // SAFETY: the caller's promise.
-    unsafe {
-        if VARIES {
-            copy_short(from, group.as_mut_ptr(), count);
-        } else {
-            group[0] = *from;
-        }
+    for i in 0..if VARIES { count } else { 1 } {
+        // SAFETY: the caller's promise.
+        group[i] = unsafe { *from.add(i) };
     }
     group
-}
-
-/// Copies 1 to 15 lanes as two pieces that overlap.
-#[inline(always)]
-unsafe fn copy_short<T: Copy>(from: *const T, to: *mut T, count: usize) {
-    // SAFETY: the caller's promise; no piece is longer than `count`.
-    unsafe {
-        match count {
-            8.. => copy_ends::<T, 8>(from, to, count),
-            4.. => copy_ends::<T, 4>(from, to, count),
-            2.. => copy_ends::<T, 2>(from, to, count),
-            _ => *to = *from,
-        }
-    }
-}
-
-#[inline(always)]
-unsafe fn copy_ends<T: Copy, const N: usize>(from: *const T, to: *mut T, count: usize) {
-    // SAFETY: the caller's promise: N is at most `count`.
-    unsafe {
-        let first = from.cast::<[T; N]>().read_unaligned();
-        let last = from.add(count - N).cast::<[T; N]>().read_unaligned();
-        to.cast::<[T; N]>().write_unaligned(first);
-        to.add(count - N).cast::<[T; N]>().write_unaligned(last);
-    }
 }
 
 #[inline(always)]

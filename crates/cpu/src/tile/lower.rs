@@ -227,7 +227,10 @@ impl Lowering<'_> {
     }
 
     fn value(&self, register: Register) -> Result<Value, DeviceError> {
-        self.values.get(&register).copied().ok_or_else(|| broken(format!("register {register} is not defined here")))
+        self.values
+            .get(&register)
+            .copied()
+            .ok_or_else(|| broken(format!("register {register} is not defined here")))
     }
 
     /// The same value with a lane for each element.
@@ -296,14 +299,19 @@ impl Lowering<'_> {
                 let (stride, extent) = (*stride, *extent);
                 if is_simple && !index.varies.lanes {
                     let place = self.place(Start::Unset);
-                    self.emit(varies, Op::PointAt { to: place, access, index: index.place, stride, extent }, 0.1);
+                    self.emit(
+                        varies,
+                        Op::PointAt { to: place, access, index: index.place, stride, extent },
+                        0.1,
+                    );
                     return Ok(self.loaded(place, *buffer, *dtype, varies));
                 }
                 index = self.with_lanes(index);
                 let class = Class::of(*dtype);
                 let to = self.result(class, varies);
                 let run = convert::indexed_load(*dtype);
-                let op = Op::GatherAt { to, access, lane: class.bytes(), index: index.place, stride, extent, run };
+                let op =
+                    Op::GatherAt { to, access, lane: class.bytes(), index: index.place, stride, extent, run };
                 self.emit(varies, op, 1.0);
                 Ok(Value { place: to, class, varies })
             }
@@ -485,8 +493,8 @@ fn lane_bits(literal: Literal) -> u64 {
 fn cost(op: ScalarOp) -> f64 {
     use ScalarOp::*;
     match op {
-        Add | Sub | Mul | Min | Max | MulAdd | Neg | Abs | Floor | Round | Less | LessEqual | Equal | Select | And
-        | Or | Xor | ShiftLeft | ShiftRight | Cast => 0.06,
+        Add | Sub | Mul | Min | Max | MulAdd | Neg | Abs | Floor | Round | Less | LessEqual | Equal
+        | Select | And | Or | Xor | ShiftLeft | ShiftRight | Cast => 0.06,
         Div | Sqrt => 0.2,
         Exp | Log | Sin | Cos | Tanh | Erf => 0.5,
         Pow => 2.0,

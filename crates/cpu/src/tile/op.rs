@@ -19,7 +19,15 @@ pub(super) enum Op {
     /// Reads elements that are not next to each other.
     Gather { to: Place, access: Access, lane: usize, contiguous: Lanes, strided: Strided },
     /// Reads elements at an index per lane.
-    GatherAt { to: Place, access: Access, lane: usize, index: Place, stride: i64, extent: usize, run: Indexed },
+    GatherAt {
+        to: Place,
+        access: Access,
+        lane: usize,
+        index: Place,
+        stride: i64,
+        extent: usize,
+        run: Indexed,
+    },
     /// Writes the value of the map, for all lanes or for one.
     Index { to: Place, access: Access, one: bool },
     /// Writes random bits, for all lanes or for one.

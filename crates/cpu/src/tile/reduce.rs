@@ -5,10 +5,11 @@ use std::ops::Range;
 
 use warploom_device::{DeviceError, Kernel};
 
+use super::access::{advance, place_index};
 use super::arg::{ArgMax, Best, arg_max};
 use super::combine::{BLOCK, WIDTH};
 use super::frame::Frame;
-use super::kernel::{Phase, TileKernel, advance, place_index};
+use super::kernel::{Phase, TileKernel};
 use super::strategy::Strategy;
 use super::table::{self, Class, Combiner};
 use super::{Context, TILE, Worker};
@@ -141,7 +142,8 @@ impl Reductions {
     ) -> Result<Reductions, DeviceError> {
         let blocks = kernel.sweep().div_ceil(BLOCK);
         let wanted = if units > 0 && units < tasks { (tasks / units).min(blocks / 4).max(1) } else { 1 };
-        let blocks_per_part = if wanted > 1 { blocks.div_ceil(wanted).next_power_of_two() } else { blocks.max(1) };
+        let blocks_per_part =
+            if wanted > 1 { blocks.div_ceil(wanted).next_power_of_two() } else { blocks.max(1) };
         let parts = blocks.div_ceil(blocks_per_part).max(1);
         let levels = (usize::BITS - blocks.leading_zeros()) as usize + 1;
         let mut take = |bytes: usize| {
@@ -294,7 +296,11 @@ impl TileKernel {
         }
     }
 
-    unsafe fn begin_tail<'a>(&'a self, context: &Context<'a>, worker: usize) -> Option<(&'a Phase, Frame<'a>)> {
+    unsafe fn begin_tail<'a>(
+        &'a self,
+        context: &Context<'a>,
+        worker: usize,
+    ) -> Option<(&'a Phase, Frame<'a>)> {
         let tail = self.tail.as_ref()?;
         let mut frame = tail.frame(context, worker);
         // SAFETY: the caller's promise.
@@ -326,15 +332,16 @@ impl TileKernel {
         // SAFETY: the caller's promise.
         unsafe {
             match self.strategy {
-                Strategy::Map | Strategy::Along => self.along(body, scratch, points, blocks.clone()),
+                Strategy::Map | Strategy::Along => self.along(body, scratch, points, blocks),
                 Strategy::Segments => self.segments(body, scratch, points),
-                Strategy::Across => self.across(body, scratch, points, blocks.clone(), 1),
-                Strategy::Rows(rows) => self.across(body, scratch, points, blocks.clone(), rows),
+                Strategy::Across => self.across(body, scratch, points, blocks, 1),
+                Strategy::Rows(rows) => self.across(body, scratch, points, blocks, rows),
             }
-            let is_all = blocks.len() == self.reductions.blocks;
-            for reduction in &self.reductions.each {
-                if let (How::ArgMax(_), true) = (reduction.how, is_all && self.sweep_length() == 0) {
-                    fill(scratch.add(reduction.results), 4, points.count, 0);
+            if self.sweep_length() == 0 {
+                for reduction in &self.reductions.each {
+                    if let How::ArgMax(_) = reduction.how {
+                        fill(scratch.add(reduction.results), 4, points.count, 0);
+                    }
                 }
             }
         }
@@ -408,7 +415,9 @@ impl TileKernel {
                                 let to = scratch.add(reduction.results + (done + point) * reduction.lane);
                                 (combiner.block)(to, from, sweep);
                             }
-                            How::ArgMax(arg) => (arg.along)(reduction.best(scratch, done + point), from, sweep, 0),
+                            How::ArgMax(arg) => {
+                                (arg.along)(reduction.best(scratch, done + point), from, sweep, 0)
+                            }
                         }
                     }
                 }
@@ -417,7 +426,14 @@ impl TileKernel {
     }
 
     /// All points at once; `rows` reduced elements in a tile where that is more than 1, else one in a step.
-    unsafe fn across(&self, body: &mut Frame<'_>, scratch: *mut u8, points: Points, blocks: Range<usize>, rows: usize) {
+    unsafe fn across(
+        &self,
+        body: &mut Frame<'_>,
+        scratch: *mut u8,
+        points: Points,
+        blocks: Range<usize>,
+        rows: usize,
+    ) {
         let ops = &self.body.lowered;
         let outer = self.rows.len();
         let (columns, sweep) = (points.count, self.sweep_length());

@@ -22,7 +22,9 @@ pub(super) fn simplify(kernel: &Kernel) -> Kernel {
     let mut groups: SmallVec<[SmallVec<[usize; 4]>; 4]> = SmallVec::new();
     let mut space_groups = 0;
     for (at, &axis) in order.iter().enumerate() {
-        let joins = at > 0 && (axis < space) == (order[at - 1] < space) && joined(&mut kernel, order[at - 1], axis, &extents);
+        let joins = at > 0
+            && (axis < space) == (order[at - 1] < space)
+            && joined(&mut kernel, order[at - 1], axis, &extents);
         match groups.last_mut() {
             Some(group) if joins => group.push(axis),
             _ => {
@@ -50,23 +52,27 @@ fn result_dtype(instruction: &Instruction) -> warploom_graph::DType {
         Instruction::Load { dtype, .. } | Instruction::LoadAt { dtype, .. } => {
             warploom_device::kernel::register_dtype(*dtype)
         }
-        Instruction::Index { dtype, .. } | Instruction::Product(dtype) | Instruction::Apply { dtype, .. } => *dtype,
+        Instruction::Index { dtype, .. } | Instruction::Product(dtype) | Instruction::Apply { dtype, .. } => {
+            *dtype
+        }
         Instruction::Random { .. } => warploom_graph::DType::U32,
     }
 }
 
 /// Whether the bounds exclude every point.
 fn is_never_inside(instruction: &Instruction, space: &[usize], reduced: &[usize]) -> bool {
-    let (Instruction::Load { map, .. } | Instruction::LoadAt { map, .. } | Instruction::Index { map, .. }) = instruction
+    let (Instruction::Load { map, .. } | Instruction::LoadAt { map, .. } | Instruction::Index { map, .. }) =
+        instruction
     else {
         return false;
     };
     let extent = |axis: usize| if axis < space.len() { space[axis] } else { reduced[axis - space.len()] };
     map.bounds.iter().enumerate().any(|(i, bound)| {
         let others = map.bounds[..i].iter().filter(|other| other.axis == bound.axis);
-        let (start, end) = others.fold((bound.start, bound.end.min(extent(bound.axis))), |(start, end), other| {
-            (start.max(other.start), end.min(other.end))
-        });
+        let (start, end) = others
+            .fold((bound.start, bound.end.min(extent(bound.axis))), |(start, end), other| {
+                (start.max(other.start), end.min(other.end))
+            });
         start >= end
     })
 }
@@ -92,7 +98,9 @@ fn drop_bounds_that_hold(kernel: &mut Kernel, extents: &[usize]) {
         let mut kept: SmallVec<[Bound; 1]> = SmallVec::new();
         for bound in &map.bounds {
             match kept.iter_mut().find(|other| other.axis == bound.axis) {
-                Some(other) => (other.start, other.end) = (other.start.max(bound.start), other.end.min(bound.end)),
+                Some(other) => {
+                    (other.start, other.end) = (other.start.max(bound.start), other.end.min(bound.end))
+                }
                 None => kept.push(*bound),
             }
         }

@@ -1,5 +1,7 @@
 //! How a kernel is walked: which axes form the vector axis, and along what reductions run. None of it changes bits.
 
+use std::ops::Range;
+
 use smallvec::SmallVec;
 use warploom_device::{Instruction, Kernel};
 
@@ -8,9 +10,12 @@ use super::access::Walk;
 use super::combine::WIDTH;
 
 /// Axes join the vector axis until it is this long.
-const SHORT: usize = 64;
+pub(super) const SHORT: usize = 64;
 /// Most columns of a tile whose steps are the reduced elements: its accumulators stay in the nearest cache.
 pub(super) const COLUMNS: usize = 256;
+
+/// No axes.
+const NONE: Range<usize> = 0..0;
 
 /// How a kernel's reductions run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -36,6 +41,8 @@ pub(super) struct Plan {
     pub first_step: usize,
     /// The walk of the points: of the tail, and of the body where there is no tail.
     pub points: Walk,
+    /// Whether a load walks memory along the last outer axis rather than along the vector axis.
+    pub is_interchanged: bool,
 }
 
 /// Decides for a simplified kernel.
@@ -46,26 +53,45 @@ pub(super) fn plan(kernel: &Kernel) -> Plan {
     while split > 0 && kernel.space[split..].iter().product::<usize>() < SHORT {
         split -= 1;
     }
-    let walk = |outer: &[std::ops::Range<usize>], group: &[std::ops::Range<usize>]| {
-        let list = |ranges: &[std::ops::Range<usize>]| ranges.iter().cloned().flatten().collect();
+    let walk = |outer: [Range<usize>; 2], group: [Range<usize>; 2]| {
+        let list = |[first, then]: [Range<usize>; 2]| first.chain(then).collect();
         let group: SmallVec<[usize; 4]> = list(group);
-        let extent = |axis: usize| if axis < space { kernel.space[axis] } else { kernel.reduced[axis - space] };
+        let extent =
+            |axis: usize| if axis < space { kernel.space[axis] } else { kernel.reduced[axis - space] };
         Walk { outer: list(outer), extents: group.iter().map(|axis| extent(*axis)).collect(), group }
     };
-    let points = walk(&[0..split], &[split..space]);
+    let points = walk([0..split, NONE], [split..space, NONE]);
     let strategy = if kernel.reductions.is_empty() { Strategy::Map } else { choose(kernel, points.length()) };
     let body = match strategy {
         Strategy::Map => points.clone(),
-        Strategy::Along => walk(&[0..space], &[space..rank]),
-        Strategy::Segments => walk(&[0..split], &[split..space, space..rank]),
-        Strategy::Across => walk(&[0..split, space..rank], &[split..space]),
-        Strategy::Rows(_) => walk(&[0..split], &[space..rank, split..space]),
+        Strategy::Along => walk([0..space, NONE], [space..rank, NONE]),
+        Strategy::Segments => walk([0..split, NONE], [split..space, space..rank]),
+        Strategy::Across => walk([0..split, space..rank], [split..space, NONE]),
+        Strategy::Rows(_) => walk([0..split, NONE], [space..rank, split..space]),
     };
     let first_step = match strategy {
         Strategy::Across => split,
         Strategy::Map | Strategy::Along | Strategy::Segments | Strategy::Rows(_) => body.outer.len(),
     };
-    Plan { strategy, body, first_step, points }
+    let is_interchanged =
+        strategy == Strategy::Map && split > 0 && split + 1 == space && has_crossing(kernel, split);
+    Plan { strategy, body, first_step, points, is_interchanged }
+}
+
+/// Whether neighbours along the axis before `axis` share cache lines in a load, and those along `axis` do not.
+fn has_crossing(kernel: &Kernel, axis: usize) -> bool {
+    kernel.body.iter().any(|instruction| match instruction {
+        Instruction::Load { map, dtype, .. } => {
+            let bytes = |axis: usize| map.strides[axis].unsigned_abs() as usize * dtype.bytes();
+            bytes(axis) >= 64 && bytes(axis - 1) > 0 && bytes(axis - 1) <= 16
+        }
+        Instruction::Literal(_)
+        | Instruction::LoadAt { .. }
+        | Instruction::Index { .. }
+        | Instruction::Random { .. }
+        | Instruction::Product(_)
+        | Instruction::Apply { .. } => false,
+    })
 }
 
 fn choose(kernel: &Kernel, points: usize) -> Strategy {

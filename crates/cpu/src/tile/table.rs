@@ -155,8 +155,20 @@ fn apply_in<I: Family>(op: ScalarOp, of: Class, varies: [bool; 3]) -> Option<Lan
                 Sqrt => unary::<I, $module::Sqrt>(varies),
                 Exp => unary::<I, $module::Exp>(varies),
                 Log => unary::<I, $module::Log>(varies),
-                Sin => if varies[0] { $sin } else { unary::<I, $module::Sin>(varies) },
-                Cos => if varies[0] { $cos } else { unary::<I, $module::Cos>(varies) },
+                Sin => {
+                    if varies[0] {
+                        $sin
+                    } else {
+                        unary::<I, $module::Sin>(varies)
+                    }
+                }
+                Cos => {
+                    if varies[0] {
+                        $cos
+                    } else {
+                        unary::<I, $module::Cos>(varies)
+                    }
+                }
                 Tanh => unary::<I, $module::Tanh>(varies),
                 Erf => unary::<I, $module::Erf>(varies),
                 Less => binary::<I, $module::Less>(varies),
@@ -215,8 +227,8 @@ fn apply_in<I: Family>(op: ScalarOp, of: Class, varies: [bool; 3]) -> Option<Lan
             Min | Max | Less | LessEqual | Equal | Select | And | Or | Xor => {
                 apply_in::<I>(op, Class::U32, varies)
             }
-            Add | Sub | Mul | Div | Rem | Pow | MulAdd | Neg | Abs | Floor | Round | Sqrt | Exp | Log | Sin | Cos
-            | Tanh | Erf | ShiftLeft | ShiftRight | Cast => None,
+            Add | Sub | Mul | Div | Rem | Pow | MulAdd | Neg | Abs | Floor | Round | Sqrt | Exp | Log
+            | Sin | Cos | Tanh | Erf | ShiftLeft | ShiftRight | Cast => None,
         },
     }
 }
@@ -287,7 +299,11 @@ fn combiner_in<I: Family>(kind: Reduction, class: Class) -> Option<Combiner> {
     fn of<I: Family, C: Combine>(identity: u64) -> Option<Combiner> {
         Some(Combiner { block: I::block::<C>(), accumulate: I::accumulate::<C>(), identity })
     }
-    macro_rules! f32_bits { ($C:ident) => { u64::from(combine::$C::IDENTITY.to_bits()) } }
+    macro_rules! f32_bits {
+        ($C:ident) => {
+            u64::from(combine::$C::IDENTITY.to_bits())
+        };
+    }
     match (kind, class) {
         (Reduction::Sum, Class::F32) => of::<I, combine::SumF32>(f32_bits!(SumF32)),
         (Reduction::Sum, Class::F64) => of::<I, combine::SumF64>(combine::SumF64::IDENTITY.to_bits()),

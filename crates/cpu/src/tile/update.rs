@@ -21,7 +21,11 @@ enum How {
     /// Elements are lanes.
     Lanes(Accumulate),
     /// Elements are widened, combined and narrowed.
-    Widened { load: Lanes, combine: Accumulate, store: Lanes },
+    Widened {
+        load: Lanes,
+        combine: Accumulate,
+        store: Lanes,
+    },
 }
 
 impl Updater {

@@ -7,7 +7,8 @@ use warploom_cpu::isa::Isa;
 use warploom_cpu::{Cpu, math};
 use warploom_device::kernel::register_dtype;
 use warploom_device::{
-    Bindings, BufferId, BufferSpec, Class, DeviceError, Executor, IndexMap, Instruction, Kernel, Memory, Program, Step,
+    Bindings, BufferId, BufferSpec, Class, DeviceError, Executor, IndexMap, Instruction, Kernel, Memory,
+    Program, Step,
 };
 use warploom_graph::scalar::ScalarOp;
 use warploom_graph::{DType, Reduction, Type, philox};
@@ -166,7 +167,13 @@ pub fn apply(op: ScalarOp, dtype: DType, a: Value, b: Value, c: Value) -> Value 
     }
     match (op, a, b) {
         (Cast, a, _) => cast(a, dtype),
-        (Select, Bool(a), b) => if a { b } else { c },
+        (Select, Bool(a), b) => {
+            if a {
+                b
+            } else {
+                c
+            }
+        }
         (_, F32(a), b) => {
             let of = |v: Value| if let F32(x) = v { x } else { 0.0 };
             float!(F32, a, of(b), of(c), exp_f32 log_f32 tanh_f32 erf_f32 sin_f32 cos_f32 pow_f32)
@@ -303,20 +310,28 @@ fn each_index(extents: &[usize], mut visit: impl FnMut(&[usize])) {
     warploom_graph::shape::each_index(extents, |index| visit(index));
 }
 
-fn step(instruction: &Instruction, index: &[usize], registers: &[Value], buffers: &Buffers, product: &dyn Fn(&[usize]) -> Value) -> Value {
+fn step(
+    instruction: &Instruction,
+    index: &[usize],
+    registers: &[Value],
+    buffers: &Buffers,
+    product: &dyn Fn(&[usize]) -> Value,
+) -> Value {
     match instruction {
         Instruction::Literal(literal) => Value::of(literal.dtype(), literal.to_f64()),
         Instruction::Load { buffer, dtype, map } => match element(map, index) {
             Some(at) => read(&buffers[buffer.0 as usize], *dtype, at),
             None => Value::zero(*dtype),
         },
-        Instruction::LoadAt { buffer, dtype, map, index: register, stride, .. } => match element(map, index) {
-            Some(at) => {
-                let I32(i) = registers[*register as usize] else { panic!("index") };
-                read(&buffers[buffer.0 as usize], *dtype, at + i64::from(i) * stride)
+        Instruction::LoadAt { buffer, dtype, map, index: register, stride, .. } => {
+            match element(map, index) {
+                Some(at) => {
+                    let I32(i) = registers[*register as usize] else { panic!("index") };
+                    read(&buffers[buffer.0 as usize], *dtype, at + i64::from(i) * stride)
+                }
+                None => Value::zero(*dtype),
             }
-            None => Value::zero(*dtype),
-        },
+        }
         Instruction::Index { dtype, map } => {
             let at = element(map, index).unwrap_or(0);
             if *dtype == DType::I32 { I32(at as i32) } else { U32(at as u32) }
@@ -367,13 +382,15 @@ pub fn evaluate(kernel: &Kernel, buffers: &mut Buffers, product: &dyn Fn(&[usize
                 registers.push(reduce(reduction.kind, reduction.dtype, values));
             }
             for instruction in &kernel.tail {
-                let index: Vec<usize> = point.iter().copied().chain(kernel.reduced.iter().map(|_| 0)).collect();
+                let index: Vec<usize> =
+                    point.iter().copied().chain(kernel.reduced.iter().map(|_| 0)).collect();
                 let value = step(instruction, &index, &registers, buffers, product);
                 registers.push(value);
             }
         }
         for store in &kernel.stores {
-            let at = element(&store.map, point).expect("stores have no bounds") as usize * store.dtype.bytes();
+            let at =
+                element(&store.map, point).expect("stores have no bounds") as usize * store.dtype.bytes();
             writes.push((store.buffer, at, bytes_of(registers[store.register as usize], store.dtype)));
         }
     });
@@ -471,6 +488,10 @@ pub fn check(kernel: &Kernel, buffers: &Buffers) {
     for (name, cpu) in executors() {
         let program = program(vec![Step::Kernel(kernel.clone())], buffers);
         let found = launch(cpu, program, buffers).unwrap_or_else(|error| panic!("{}: {error}", kernel.name));
-        assert_same(&format!("{} on {name}, space {:?} x {:?}", kernel.name, kernel.space, kernel.reduced), &found, &expected);
+        assert_same(
+            &format!("{} on {name}, space {:?} x {:?}", kernel.name, kernel.space, kernel.reduced),
+            &found,
+            &expected,
+        );
     }
 }

@@ -1,0 +1,166 @@
+//! Structure as numbers: two programs are the same if their token streams are. Everything that the compiler sees of an op
+//! is in its tokens; lists are preceded by their length, so that no stream is the beginning of another op's.
+
+use warploom_graph::{CallGradient, ContractAxes, DType, Elementwise, Graph, Literal, Op, Type, Value};
+
+/// What a token stream says about a value; the low byte of its first token.
+pub(crate) mod tag {
+    pub const RANDOM: u64 = 64;
+    pub const KEY: u64 = 65;
+    pub const OUTPUT: u64 = 66;
+    pub const INPUT: u64 = 67;
+    pub const STATE: u64 = 68;
+    pub const RANDOM_STATE: u64 = 69;
+    pub const RESULT: u64 = 70;
+    pub const UPDATE: u64 = 71;
+    pub const RANDOM_STEP: u64 = 72;
+    pub const GRADIENT: u64 = 73;
+    pub const ELEMENTWISE: u64 = 74;
+}
+
+/// A hash of a stream. It only says where to look: streams are compared in full.
+pub(crate) fn hash(tokens: &[u64]) -> u64 {
+    // FxHash's step (rustc): one rotation, exclusive or and multiplication a word.
+    let step = |h: u64, token: &u64| (h.rotate_left(5) ^ token).wrapping_mul(0x517c_c1b7_2722_0a95);
+    let h = tokens.iter().fold(tokens.len() as u64, step);
+    h ^ (h >> 32)
+}
+
+pub(crate) fn ty(ty: &Type, out: &mut Vec<u64>) {
+    out.push(dtype(ty.dtype) | (ty.shape.len() as u64) << 8);
+    out.extend(ty.shape.iter().map(|extent| *extent as u64));
+}
+
+fn dtype(dtype: DType) -> u64 {
+    dtype as u64
+}
+
+fn list(items: &[usize], out: &mut Vec<u64>) {
+    out.push(items.len() as u64);
+    out.extend(items.iter().map(|i| *i as u64));
+}
+
+fn literal(literal: Literal, out: &mut Vec<u64>) {
+    // The bits of the f64 keep every value of every dtype apart, since all are exact in it.
+    out.push(dtype(literal.dtype()));
+    out.push(literal.to_f64().to_bits());
+}
+
+fn pairs(axes: &ContractAxes, out: &mut Vec<u64>) {
+    for list in [&axes.batch, &axes.sum] {
+        out.push(list.len() as u64);
+        out.extend(list.iter().flat_map(|(a, b)| [*a as u64, *b as u64]));
+    }
+}
+
+/// An op with its attributes; operands are up to the caller.
+pub(crate) fn op(op: &Op, out: &mut Vec<u64>) {
+    match op {
+        Op::Parameter(index) => out.push((*index as u64) << 8),
+        Op::Fill { value, shape } => {
+            out.push(1);
+            literal(*value, out);
+            list(shape, out);
+        }
+        Op::Iota { dtype: counted, shape, axis } => {
+            out.push(2 | dtype(*counted) << 8 | (*axis as u64) << 16);
+            list(shape, out);
+        }
+        Op::Random { stream, shape } => {
+            out.push(3 | (*stream as u64) << 8);
+            list(shape, out);
+        }
+        Op::Elementwise(row) => out.push(4 | (row_number(*row) as u64) << 8),
+        Op::Cast(to) => out.push(5 | dtype(*to) << 8),
+        Op::Reshape(shape) => {
+            out.push(6);
+            list(shape, out);
+        }
+        Op::Permute(axes) => {
+            out.push(7);
+            list(axes, out);
+        }
+        Op::Expand(shape) => {
+            out.push(8);
+            list(shape, out);
+        }
+        Op::Slice { starts, sizes, steps } => {
+            out.push(9);
+            list(starts, out);
+            list(sizes, out);
+            out.push(steps.len() as u64);
+            out.extend(steps.iter().map(|s| *s as u64));
+        }
+        Op::Pad { low, high } => {
+            out.push(10);
+            list(low, out);
+            list(high, out);
+        }
+        Op::Concat(axis) => out.push(11 | (*axis as u64) << 8),
+        Op::Reduce { kind, axes } => {
+            out.push(12 | (*kind as u64) << 8);
+            list(axes, out);
+        }
+        Op::Contract(axes) => {
+            out.push(13);
+            pairs(axes, out);
+        }
+        Op::Gather { axis } => out.push(14 | (*axis as u64) << 8),
+        Op::Scatter { kind, axis } => out.push(15 | (*kind as u64) << 8 | (*axis as u64) << 16),
+        Op::Scan { body, length, carries, slices, reverse } => {
+            out.push(16 | (*reverse as u64) << 8);
+            out.extend([*length as u64, *carries as u64, *slices as u64]);
+            graph(body, out);
+        }
+        Op::Call { name, body, gradient } => {
+            out.push(17 | (name.len() as u64) << 8);
+            for word in name.as_bytes().chunks(8) {
+                out.push(word.iter().fold(0, |token, byte| token << 8 | *byte as u64));
+            }
+            graph(body, out);
+            match gradient {
+                CallGradient::Body => out.push(0),
+                CallGradient::Region(region) => {
+                    out.push(1);
+                    graph(region, out);
+                }
+                CallGradient::Missing => out.push(2),
+            }
+        }
+        Op::StopGradient => out.push(18),
+        Op::Barrier => out.push(19),
+    }
+}
+
+/// A lazy node's row, with its literal and the shape that operands broadcast to.
+pub(crate) fn elementwise(row: Elementwise, with: Option<(u8, Literal)>, shape: &[usize], out: &mut Vec<u64>) {
+    let position = with.map_or(0, |(position, _)| position as u64 + 1);
+    let head = tag::ELEMENTWISE | position << 8 | (shape.len() as u64) << 16 | (row_number(row) as u64) << 32;
+    out.push(head);
+    out.extend(shape.iter().map(|extent| *extent as u64));
+    if let Some((_, value)) = with {
+        literal(value, out);
+    }
+}
+
+fn row_number(row: Elementwise) -> usize {
+    let table = warploom_graph::elementwise::TABLE.as_ptr() as usize;
+    (row.row() as *const _ as usize - table) / size_of::<warploom_graph::elementwise::Row>()
+}
+
+fn graph(graph: &Graph, out: &mut Vec<u64>) {
+    let values = |values: &[Value], out: &mut Vec<u64>| {
+        out.push(values.len() as u64);
+        out.extend(values.iter().map(|v| v.index() as u64));
+    };
+    out.push(graph.len() as u64);
+    for (_, node) in graph.nodes() {
+        op(&node.op, out);
+        if let Op::Parameter(_) = node.op {
+            ty(graph.ty(node.output()), out);
+        } else {
+            values(&node.inputs, out);
+        }
+    }
+    values(graph.results(), out);
+}

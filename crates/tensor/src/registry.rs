@@ -1,0 +1,131 @@
+//! Devices by name. Executors are registered by whoever links them; this crate knows none.
+
+use crate::device::Device;
+use crate::error::Error;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use warploom_device::{DeviceError, Executor};
+
+/// Opens the device of one kind with a number; without one, the kind's first.
+pub type Open = fn(index: Option<usize>) -> Result<Arc<dyn Executor>, DeviceError>;
+
+#[derive(Default)]
+struct Registry {
+    /// Kinds in the order of their registration, which is the order in which `best` and `gpu` try them.
+    kinds: Vec<(&'static str, Open)>,
+    /// Opened devices by id, as the executor says it, and by every name they were asked by.
+    opened: HashMap<String, Device>,
+}
+
+static REGISTRY: Mutex<Option<Registry>> = Mutex::new(None);
+
+thread_local! {
+    static SCOPES: RefCell<Vec<Device>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Adds a kind of device under a name such as `cpu`, `cuda` or `wgpu`. Every kind but `cpu` counts as a GPU; GPUs are
+/// tried in the order of registration. Registering a kind again changes nothing.
+pub fn register(kind: &'static str, open: Open) {
+    with(|registry| {
+        if registry.kinds.iter().all(|(name, _)| *name != kind) {
+            registry.kinds.push((kind, open));
+        }
+    });
+}
+
+fn with<R>(body: impl FnOnce(&mut Registry) -> R) -> R {
+    let mut guard: MutexGuard<'_, Option<Registry>> = REGISTRY.lock().unwrap_or_else(PoisonError::into_inner);
+    body(guard.get_or_insert_default())
+}
+
+pub(crate) fn named(name: &str) -> Result<Device, Error> {
+    with(|registry| {
+        if let Some(device) = registry.opened.get(name) {
+            return Ok(device.clone());
+        }
+        let device = registry.open(name).map_err(|reason| Error::NoDevice {
+            asked: name.into(),
+            reason,
+            present: registry.present(),
+        })?;
+        registry.opened.insert(name.into(), device.clone());
+        Ok(device)
+    })
+}
+
+impl Registry {
+    fn open(&mut self, name: &str) -> Result<Device, String> {
+        let (kind, index) = match name.split_once(':') {
+            None => (name, None),
+            Some((kind, number)) => {
+                let index = number.parse().map_err(|_| format!("`{number}` is not a device number"))?;
+                (kind, Some(index))
+            }
+        };
+        let is_cpu = |kind: &str| kind == "cpu";
+        let kinds: Vec<(&'static str, Open)> = match kind {
+            "best" => {
+                let (cpus, gpus): (Vec<_>, Vec<_>) = self.kinds.iter().partition(|(kind, _)| is_cpu(kind));
+                gpus.into_iter().chain(cpus).collect()
+            }
+            "gpu" => self.kinds.iter().copied().filter(|(kind, _)| !is_cpu(kind)).collect(),
+            _ => self.kinds.iter().copied().filter(|(name, _)| *name == kind).collect(),
+        };
+        if kinds.is_empty() {
+            let known: Vec<&str> = self.kinds.iter().map(|(name, _)| *name).collect();
+            return Err(match kind {
+                "gpu" => "no GPU: this build has no kind of device but the CPU".into(),
+                "best" => "this build has no kind of device".into(),
+                _ => format!("an unknown kind; known are {}, gpu and best", known.join(", ")),
+            });
+        }
+        let mut reasons = Vec::new();
+        for (kind, open) in kinds {
+            match open(index) {
+                Ok(executor) => return Ok(self.adopt(executor)),
+                Err(error) => reasons.push(format!("{kind}: {error}")),
+            }
+        }
+        let what = if kind == "gpu" { "no GPU: " } else { "" };
+        Err(format!("{what}{}", reasons.join("; ")))
+    }
+
+    /// The device of an executor's id; the first executor of an id stays.
+    fn adopt(&mut self, executor: Arc<dyn Executor>) -> Device {
+        let id = executor.target().capabilities().id.clone();
+        self.opened.entry(id).or_insert_with(|| Device::from_executor(executor)).clone()
+    }
+
+    /// Ids of the devices that can be opened, one of each kind at least.
+    fn present(&mut self) -> Vec<String> {
+        for (_, open) in self.kinds.clone() {
+            if let Ok(executor) = open(None) {
+                self.adopt(executor);
+            }
+        }
+        let mut ids: Vec<String> = self.opened.values().map(|device| device.id().to_owned()).collect();
+        ids.sort();
+        ids.dedup();
+        ids
+    }
+}
+
+pub(crate) fn current() -> Result<Device, Error> {
+    match SCOPES.with_borrow(|scopes| scopes.last().cloned()) {
+        Some(device) => Ok(device),
+        None => named("best"),
+    }
+}
+
+pub(crate) fn scope<R>(device: &Device, body: impl FnOnce() -> R) -> R {
+    struct Leave;
+    impl Drop for Leave {
+        fn drop(&mut self) {
+            SCOPES.with_borrow_mut(|scopes| scopes.pop());
+        }
+    }
+    SCOPES.with_borrow_mut(|scopes| scopes.push(device.clone()));
+    let _leave = Leave;
+    body()
+}

@@ -1,0 +1,12 @@
+//! Tensors on the CPU and null devices.
+
+mod cache;
+mod common;
+mod errors;
+mod gradients;
+mod limits;
+mod randoms;
+mod recorded;
+mod registry;
+mod state;
+mod values;

@@ -1,0 +1,144 @@
+//! What training and evaluation report.
+
+use crate::plan::RunPlan;
+use std::fmt;
+use std::ops::Index;
+
+/// Values by name, such as `loss` and `accuracy`, in the order of their computation.
+#[derive(Clone, PartialEq, Default)]
+pub struct Scores(pub(crate) Vec<(String, f64)>);
+
+impl Scores {
+    /// The value of a name.
+    pub fn get(&self, name: &str) -> Option<f64> {
+        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| *value)
+    }
+
+    /// All, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, f64)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), *value))
+    }
+}
+
+/// # Panics
+/// For a name that is not there; [`Scores::get`] answers without.
+impl Index<&str> for Scores {
+    type Output = f64;
+    fn index(&self, name: &str) -> &f64 {
+        let found = self.0.iter().find(|(known, _)| known == name);
+        &found.unwrap_or_else(|| panic!("no `{name}` among {self:?}")).1
+    }
+}
+
+impl fmt::Debug for Scores {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
+    }
+}
+
+impl fmt::Display for Scores {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (position, (name, value)) in self.iter().enumerate() {
+            let gap = if position == 0 { "" } else { "  " };
+            // Shares and losses alike are read at four digits; small losses need others.
+            if value.abs() < 1e-3 && value != 0.0 {
+                write!(f, "{gap}{name} {value:.3e}")?;
+            } else {
+                write!(f, "{gap}{name} {value:.4}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a fit has seen: a list for each of `loss`, the metrics, and `val_loss`, `val_…` where there is validation, one
+/// value an epoch.
+#[derive(Clone, Default)]
+pub struct History {
+    pub(crate) epochs: Vec<Scores>,
+    pub(crate) series: Vec<(String, Vec<f64>)>,
+    pub(crate) test: Option<Scores>,
+    pub(crate) seconds: f64,
+    pub(crate) samples_per_second: f64,
+    pub(crate) skipped: u64,
+    pub(crate) interrupted: bool,
+    pub(crate) plan: RunPlan,
+    pub(crate) launches_per_step: usize,
+}
+
+impl History {
+    pub(crate) fn push(&mut self, scores: Scores) {
+        for (name, value) in scores.iter() {
+            match self.series.iter_mut().find(|(known, _)| known == name) {
+                Some((_, values)) => values.push(value),
+                None => self.series.push((name.to_owned(), vec![value])),
+            }
+        }
+        self.epochs.push(scores);
+    }
+
+    /// The values of a name, one an epoch.
+    pub fn get(&self, name: &str) -> Option<&[f64]> {
+        self.series.iter().find(|(known, _)| known == name).map(|(_, values)| values.as_slice())
+    }
+
+    /// All names with their values.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &[f64])> {
+        self.series.iter().map(|(name, values)| (name.as_str(), values.as_slice()))
+    }
+
+    /// Finished epochs, with all values of each.
+    pub fn epochs(&self) -> &[Scores] {
+        &self.epochs
+    }
+
+    /// The scores of the test data that the fit was given, after its last epoch.
+    pub fn test(&self) -> Option<&Scores> {
+        self.test.as_ref()
+    }
+
+    /// Seconds from the first batch to the end.
+    pub fn seconds(&self) -> f64 {
+        self.seconds
+    }
+
+    /// Training examples a second, validation's time not counted.
+    pub fn samples_per_second(&self) -> f64 {
+        self.samples_per_second
+    }
+
+    /// Updates that did not happen because the loss or a gradient was not finite.
+    pub fn skipped_steps(&self) -> u64 {
+        self.skipped
+    }
+
+    /// Whether it was stopped before its last epoch.
+    pub fn interrupted(&self) -> bool {
+        self.interrupted
+    }
+
+    /// The bytes the fit had planned.
+    pub fn plan(&self) -> &RunPlan {
+        &self.plan
+    }
+
+    /// Kernels that one training step starts.
+    pub fn launches_per_step(&self) -> usize {
+        self.launches_per_step
+    }
+}
+
+/// # Panics
+/// For a name that is not there; [`History::get`] answers without.
+impl Index<&str> for History {
+    type Output = [f64];
+    fn index(&self, name: &str) -> &[f64] {
+        self.get(name).unwrap_or_else(|| panic!("no `{name}` in this history"))
+    }
+}
+
+impl fmt::Debug for History {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
+    }
+}

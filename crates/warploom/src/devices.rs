@@ -1,0 +1,43 @@
+//! Which executors this build has.
+
+use std::sync::Arc;
+use warploom_device::{DeviceError, Executor};
+use warploom_tensor::register;
+
+/// Registers the executors of this build. It has happened before `main` where the system runs constructors, and
+/// doing it again changes nothing.
+pub fn register_devices() {
+    register("cuda", cuda);
+    register("wgpu", wgpu);
+    #[cfg(feature = "cpu")]
+    register("cpu", cpu);
+}
+
+ctor::declarative::ctor! {
+    #[ctor(unsafe)]
+    fn register_before_main() {
+        register_devices();
+    }
+}
+
+fn cuda(_: Option<usize>) -> Result<Arc<dyn Executor>, DeviceError> {
+    Err(DeviceError::Missing("this build has no CUDA executor".into()))
+}
+
+fn wgpu(_: Option<usize>) -> Result<Arc<dyn Executor>, DeviceError> {
+    Err(DeviceError::Missing("this build has no wgpu executor".into()))
+}
+
+#[cfg(feature = "cpu")]
+fn cpu(index: Option<usize>) -> Result<Arc<dyn Executor>, DeviceError> {
+    match index {
+        None | Some(0) => Ok(Arc::new(warploom_cpu::Cpu::new(threads()))),
+        Some(number) => Err(DeviceError::Missing(format!("there is one CPU, numbered 0; {number} was asked for"))),
+    }
+}
+
+/// `WARPLOOM_THREADS`, where it is a number of 1 and more.
+#[cfg(feature = "cpu")]
+fn threads() -> Option<usize> {
+    std::env::var("WARPLOOM_THREADS").ok()?.parse().ok().filter(|threads| *threads > 0)
+}
