@@ -580,7 +580,8 @@ impl<'b> Generator<'b, '_> {
         let carry_type = carry.expr.ty();
         let mut sliced_shape = carry_type.shape.clone();
         sliced_shape.insert(0, length);
-        let whole = carry.expr.broadcast(&sliced_shape);
+        let count = Op::Iota { dtype: DType::I32, shape: sliced_shape.clone(), axis: 0 };
+        let whole = carry.expr.broadcast(&sliced_shape) + self.builder.apply(count, &[]).cast(carry_type.dtype);
         let captured = self.shaped_like(carry);
         let inner = Builder::new(Graph::new(), Origin::here());
         let iteration = inner.parameter(Type::scalar(DType::U32));

@@ -24,6 +24,18 @@ pub struct Outcome {
     pub results: Vec<Vec<u8>>,
 }
 
+impl Outcome {
+    /// Whether two runs of a case gave the same bits. All NaNs count as one: which operand's payload a processor hands on
+    /// depends on the order of registers.
+    pub fn same_bits(&self, other: &Outcome, case: &Case) -> bool {
+        let dtypes = case.recording.graph.results().iter().map(|v| case.recording.graph.ty(*v).dtype);
+        let bits = |x: f64| if x.is_nan() { f64::NAN.to_bits() } else { x.to_bits() };
+        dtypes.zip(self.results.iter().zip(&other.results)).all(|(dtype, (a, b))| {
+            from_bytes(dtype, a).into_iter().map(bits).eq(from_bytes(dtype, b).into_iter().map(bits))
+        })
+    }
+}
+
 /// Compiles and runs a case.
 pub fn run(case: &Case, executor: &dyn Executor, options: Options) -> Result<Outcome, String> {
     let compiled = compiled(case, executor, options)?;
