@@ -315,7 +315,7 @@ impl<'b> Generator<'b, '_> {
             E::SELECT | E::NEG | E::IS_FINITE | E::IS_NAN => self.keep(expr(operands), exact, bound),
             E::REM => {}
             // Where x = 0 or y < 1 quotients and powers have poles: keep away from them.
-            E::DIV | E::POW | E::LOG | E::SQRT | E::RSQRT | E::RECIPROCAL => {
+            E::DIV | E::POW | E::LOG | E::LOG1P | E::SQRT | E::RSQRT | E::RECIPROCAL => {
                 let away = |k: &Known<'b>| (k.expr * (3.0 / k.bound.max(3.0))).tanh() + 2.0;
                 let mut shifted: SmallVec<[Known; 3]> = SmallVec::from_slice(operands);
                 for k in &mut shifted {
