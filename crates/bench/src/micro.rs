@@ -1,8 +1,8 @@
 //! W11: single operations at sizes that show the machine's limits.
 
+use crate::Bench;
 use crate::measure::Samples;
 use crate::row::Row;
-use crate::Bench;
 use warploom::Result;
 use warploom::prelude::*;
 
@@ -32,21 +32,35 @@ enum Work {
     Bytes(f64),
 }
 
-fn run(bench: &Bench, name: &str, operands: Vec<Tensor>, op: impl Fn(&[Tensor]) -> Tensor, work: Work) -> Result<Row> {
+fn run(
+    bench: &Bench,
+    name: &str,
+    operands: Vec<Tensor>,
+    op: impl Fn(&[Tensor]) -> Tensor,
+    work: Work,
+) -> Result<Row> {
     for operand in &operands {
         operand.evaluate()?;
     }
     let specs: Vec<InputSpec> = operands.iter().map(InputSpec::from).collect();
     let recorded = bench.device.record(&specs, |inputs| vec![op(inputs)])?;
     let operands: Vec<&Tensor> = operands.iter().collect();
-    let samples = Samples::take(bench.budget, || Ok(()), || {
-        recorded.run(&operands)?;
-        Ok(bench.device.sync()?)
-    })?;
+    let samples = Samples::take(
+        bench.budget,
+        || Ok(()),
+        || {
+            recorded.run(&operands)?;
+            Ok(bench.device.sync()?)
+        },
+    )?;
     let row = Row::new(bench, &format!("W11_{name}"), "infer", "recorded", None, &samples);
     let rate = |amount: f64, ms: f64| (amount / ms / 1e4).round() / 100.0;
     Ok(match work {
-        Work::Flops(n) => row.with("gflops", rate(n, samples.median())).with("gflops_best", rate(n, samples.least())),
-        Work::Bytes(n) => row.with("gbps", rate(n, samples.median())).with("gbps_best", rate(n, samples.least())),
+        Work::Flops(n) => {
+            row.with("gflops", rate(n, samples.median())).with("gflops_best", rate(n, samples.least()))
+        }
+        Work::Bytes(n) => {
+            row.with("gbps", rate(n, samples.median())).with("gbps_best", rate(n, samples.least()))
+        }
     })
 }

@@ -1,8 +1,8 @@
 //! W3: 784-512-512-10 with relu, softmax cross-entropy, Adam at 1e-3; training at batch 128, inference at 1 and 128.
 
+use crate::Bench;
 use crate::measure::Samples;
 use crate::row::Row;
-use crate::Bench;
 use warploom::Result;
 use warploom::prelude::*;
 use warploom::tensor::Recorded;
@@ -33,10 +33,14 @@ pub(crate) fn mlp(bench: &Bench) -> Result<Vec<Row>> {
     let model = model(device)?;
     let mut rows = Vec::new();
     let (recorded, x, y) = training(&model, device)?;
-    let samples = Samples::take(bench.budget, || Ok(()), || {
-        recorded.run(&[&x, &y])?;
-        Ok(device.sync()?)
-    })?;
+    let samples = Samples::take(
+        bench.budget,
+        || Ok(()),
+        || {
+            recorded.run(&[&x, &y])?;
+            Ok(device.sync()?)
+        },
+    )?;
     let row = Row::new(bench, "W3_mlp", "train", "recorded", Some(BATCH), &samples)
         .with("compile_ms", recorded.compile_ms())
         .with("kernels", recorded.launches_per_run());
@@ -47,10 +51,14 @@ pub(crate) fn mlp(bench: &Bench) -> Result<Vec<Row>> {
         let recorded = device.record(&[InputSpec::from(&x)], |inputs| {
             vec![model.module().forward(&inputs[0], Mode::Evaluate)]
         })?;
-        let samples = Samples::take(bench.budget, || Ok(()), || {
-            recorded.run(&[&x])?;
-            Ok(device.sync()?)
-        })?;
+        let samples = Samples::take(
+            bench.budget,
+            || Ok(()),
+            || {
+                recorded.run(&[&x])?;
+                Ok(device.sync()?)
+            },
+        )?;
         rows.push(Row::new(bench, "W3_mlp", "infer", "recorded", Some(batch), &samples));
     }
     Ok(rows)

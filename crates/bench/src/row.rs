@@ -10,7 +10,14 @@ pub struct Row(Map<String, Value>);
 
 impl Row {
     /// From samples of runs over `batch` examples each.
-    pub(crate) fn new(bench: &Bench, workload: &str, phase: &str, mode: &str, batch: Option<usize>, samples: &Samples) -> Row {
+    pub(crate) fn new(
+        bench: &Bench,
+        workload: &str,
+        phase: &str,
+        mode: &str,
+        batch: Option<usize>,
+        samples: &Samples,
+    ) -> Row {
         let round = |x: f64| (x * 1e5).round() / 1e5;
         let median = samples.median();
         let capabilities = bench.device.executor().capabilities();

@@ -1,2 +1,36 @@
-//! The command line.
-fn main() {}
+//! The `warploom` binary: subcommands over the library. Results go to standard output, progress and messages to standard
+//! error. Exit codes: 0 success, 2 wrong input, 3 the device or its memory, 130 interrupted.
+
+mod args;
+mod bench;
+mod commands;
+mod interrupt;
+mod output;
+
+use args::{Arguments, Command};
+use clap::Parser;
+use std::process::ExitCode;
+use warploom::train::Cause;
+
+fn main() -> ExitCode {
+    warploom::register_devices();
+    let outcome = match Arguments::parse().command {
+        Command::Train(given) => commands::train(&given),
+        Command::Evaluate(given) => commands::evaluate(&given),
+        Command::Predict(given) => commands::predict(&given),
+        Command::Plan(given) => commands::plan(&given),
+        Command::Explain(given) => commands::explain(&given),
+        Command::Recipes(given) => commands::recipes(&given),
+        Command::Bench(given) => bench::run(&given),
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(error) => {
+            output::problem(&error.to_string());
+            ExitCode::from(match error.cause() {
+                Cause::Input => 2,
+                Cause::Device => 3,
+            })
+        }
+    }
+}

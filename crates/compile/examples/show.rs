@@ -58,7 +58,8 @@ fn training_step(batch: usize, layers: &[usize]) -> Result<Recording, Error> {
     results.extend(fresh);
     results.extend(fresh_moments);
     results.push(step.value());
-    let roles = std::iter::once(ResultRole::Output).chain((0..variables.len() * 3 + 1).map(ResultRole::Update));
+    let roles =
+        std::iter::once(ResultRole::Output).chain((0..variables.len() * 3 + 1).map(ResultRole::Update));
     let roles = roles.collect();
     let mut graph = builder.finish();
     graph.set_results(results);

@@ -92,7 +92,11 @@ enum Fail {
 }
 
 /// Writes the kernel of a group whose values in `destinations` are stored.
-pub(crate) fn kernel(source: &Source<'_>, group: &Group, destinations: &[Destination]) -> Result<Kernel, Missing> {
+pub(crate) fn kernel(
+    source: &Source<'_>,
+    group: &Group,
+    destinations: &[Destination],
+) -> Result<Kernel, Missing> {
     // Every kernel has an axis, on which a bound that excludes everything can stand.
     let mut space = if group.space.is_empty() { Dims::from_elem(1, 1) } else { group.space.clone() };
     let mut reduced = match group.kind {
@@ -116,7 +120,13 @@ fn reduced_extents(graph: &Graph, node: &Node) -> Dims {
 
 /// The position in a reduction's operand of a point of the kernel, whose axes are the (split) kept axes, then the (split)
 /// reduced ones.
-fn operand_position(shape: &[usize], axes: &[usize], space: &[usize], reduced: &[usize], extents: &[usize]) -> Option<Position> {
+fn operand_position(
+    shape: &[usize],
+    axes: &[usize],
+    space: &[usize],
+    reduced: &[usize],
+    extents: &[usize],
+) -> Option<Position> {
     let kept: Dims = (0..shape.len()).filter(|a| !axes.contains(a)).map(|a| shape[a]).collect();
     let swept: Dims = axes.iter().map(|a| shape[*a]).collect();
     let identity = Position::identity(extents);
@@ -128,7 +138,8 @@ fn operand_position(shape: &[usize], axes: &[usize], space: &[usize], reduced: &
     let kept = part(0..space.len()).through(&view, &kept, space, extents).ok()?;
     let swept = part(space.len()..extents.len()).through(&view, &swept, reduced, extents).ok()?;
     let (mut kept, mut swept) = (kept.index.into_iter(), swept.index.into_iter());
-    let index: Option<_> = (0..shape.len()).map(|a| if axes.contains(&a) { swept.next() } else { kept.next() }).collect();
+    let index: Option<_> =
+        (0..shape.len()).map(|a| if axes.contains(&a) { swept.next() } else { kept.next() }).collect();
     Some(Position { index: index?, bounds: SmallVec::new() })
 }
 
@@ -156,7 +167,8 @@ fn attempt(
             let Op::Reduce { kind, axes } = &node.op else { unreachable!("the anchor is a reduction") };
             let operand = node.inputs[0];
             let shape = graph.ty(operand).shape.clone();
-            let position = operand_position(&shape, axes, space, reduced, &extents).ok_or(Fail::Dense(operand))?;
+            let position =
+                operand_position(&shape, axes, space, reduced, &extents).ok_or(Fail::Dense(operand))?;
             let section = Section { shape, position };
             for member in &group.body {
                 emitter.member(*member, &section, &body)?;
@@ -179,9 +191,11 @@ fn attempt(
         Kind::Contract(anchor) => {
             let value = graph.node(anchor).output();
             let dtype = graph.ty(value).dtype;
-            let product = body.borrow_mut().push(Instruction::Product(register_dtype(dtype)), register_dtype(dtype));
+            let product =
+                body.borrow_mut().push(Instruction::Product(register_dtype(dtype)), register_dtype(dtype));
             let rounded = matches!(dtype, DType::F16 | DType::BF16);
-            let register = if rounded { body.borrow_mut().emit(ScalarOp::Cast, dtype, &[product]) } else { product };
+            let register =
+                if rounded { body.borrow_mut().emit(ScalarOp::Cast, dtype, &[product]) } else { product };
             emitter.registers.insert(value, register);
             for member in group.members.iter().filter(|m| **m != anchor) {
                 emitter.member(*member, &over_space, &body)?;
@@ -224,7 +238,8 @@ fn attempt(
 
 /// Names of the members' ops, the anchor's first.
 fn name(graph: &Graph, group: &Group) -> String {
-    let mut names: Vec<&str> = group.members.iter().chain(&group.body).map(|m| graph.node(*m).op.name()).collect();
+    let mut names: Vec<&str> =
+        group.members.iter().chain(&group.body).map(|m| graph.node(*m).op.name()).collect();
     if let Kind::Reduce(anchor) | Kind::Contract(anchor) = group.kind {
         names.retain(|n| *n != graph.node(anchor).op.name());
         names.insert(0, graph.node(anchor).op.name());
@@ -249,9 +264,19 @@ impl Emitter<'_, '_> {
     }
 
     /// A destination's own map, given by axis of the value, over the kernel's axes.
-    fn placed(&self, section: &Section, graph: &Graph, value: Value, map: &IndexMap) -> Result<IndexMap, Fail> {
+    fn placed(
+        &self,
+        section: &Section,
+        graph: &Graph,
+        value: Value,
+        map: &IndexMap,
+    ) -> Result<IndexMap, Fail> {
         let position = self.at(section, &graph.ty(value).shape).map_err(|o| self.obstacle(o, value))?;
-        let mut placed = IndexMap { offset: map.offset, strides: SmallVec::from_elem(0, self.extents.len()), bounds: SmallVec::new() };
+        let mut placed = IndexMap {
+            offset: map.offset,
+            strides: SmallVec::from_elem(0, self.extents.len()),
+            bounds: SmallVec::new(),
+        };
         for (digit, stride) in position.index.iter().zip(&map.strides) {
             let affine = digit.as_ref().map_err(|o| self.obstacle(*o, value))?;
             placed.offset += affine.offset * stride;
@@ -266,10 +291,8 @@ impl Emitter<'_, '_> {
     fn operand(&self, value: Value, section: &Section, code: &RefCell<Code>) -> Result<Register, Fail> {
         let graph = self.source.graph;
         let traced = trace(graph, value);
-        if traced.plain {
-            if let Some(register) = self.registers.get(&traced.base) {
-                return Ok(*register);
-            }
+        if let Some(register) = self.registers.get(&traced.base).filter(|_| traced.plain) {
+            return Ok(*register);
         }
         let stored = |v: Value| self.source.buffer_of[v.index()].is_some();
         let rank = self.extents.len();
@@ -292,7 +315,13 @@ impl Emitter<'_, '_> {
     }
 
     /// A literal or count, which needs no memory.
-    fn leaf(&self, base: Value, position: Position, wanted: Value, code: &RefCell<Code>) -> Result<Register, Fail> {
+    fn leaf(
+        &self,
+        base: Value,
+        position: Position,
+        wanted: Value,
+        code: &RefCell<Code>,
+    ) -> Result<Register, Fail> {
         if !position.bounds.is_empty() {
             return Err(Fail::Dense(base));
         }
@@ -334,7 +363,8 @@ impl Emitter<'_, '_> {
             Op::Gather { axis } => self.gather(node, *axis, section, code)?,
             Op::Random { stream, .. } => {
                 let dense = |v: Value| self.source.buffer_of[v.index()].ok_or(Fail::Dense(v));
-                let [seed, step, iteration] = [dense(node.inputs[0])?, dense(node.inputs[1])?, dense(node.inputs[2])?];
+                let [seed, step, iteration] =
+                    [dense(node.inputs[0])?, dense(node.inputs[1])?, dense(node.inputs[2])?];
                 let map = section.position.map(&section.shape, self.extents.len());
                 let map = map.map_err(|o| self.obstacle(o, node.output()))?;
                 let random = Instruction::Random { stream: *stream, seed, step, iteration, map };
@@ -346,16 +376,27 @@ impl Emitter<'_, '_> {
         Ok(())
     }
 
-    fn gather(&self, node: &Node, axis: usize, section: &Section, code: &RefCell<Code>) -> Result<Register, Fail> {
+    fn gather(
+        &self,
+        node: &Node,
+        axis: usize,
+        section: &Section,
+        code: &RefCell<Code>,
+    ) -> Result<Register, Fail> {
         let graph = self.source.graph;
         let (table, indices) = (node.inputs[0], node.inputs[1]);
         let Some(buffer) = self.source.buffer_of[table.index()] else { return Err(Fail::Dense(table)) };
-        let Some(index_buffer) = self.source.buffer_of[indices.index()] else { return Err(Fail::Dense(indices)) };
+        let Some(index_buffer) = self.source.buffer_of[indices.index()] else {
+            return Err(Fail::Dense(indices));
+        };
         let rank = graph.ty(indices).rank();
         let table_shape = &graph.ty(table).shape;
-        let at = self.at(section, &graph.ty(node.output()).shape).map_err(|o| self.obstacle(o, node.output()))?;
-        let index_position =
-            Position { index: at.index[axis..axis + rank].iter().cloned().collect(), bounds: SmallVec::new() };
+        let at =
+            self.at(section, &graph.ty(node.output()).shape).map_err(|o| self.obstacle(o, node.output()))?;
+        let index_position = Position {
+            index: at.index[axis..axis + rank].iter().cloned().collect(),
+            bounds: SmallVec::new(),
+        };
         let extents = self.extents.len();
         let fail = |o| self.obstacle(o, node.output());
         let index_map = index_position.map(&graph.ty(indices).shape, extents).map_err(fail)?;

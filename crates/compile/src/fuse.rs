@@ -130,11 +130,8 @@ impl Fuser<'_> {
         let mut groups: SmallVec<[usize; 4]> = SmallVec::new();
         for input in &node.inputs {
             let base = trace(self.graph, *input).base;
-            if let Some(group) = self.group_of[self.graph.maker_id(base).index()] {
-                if !groups.contains(&group) {
-                    groups.push(group);
-                }
-            }
+            let group = self.group_of[self.graph.maker_id(base).index()];
+            groups.extend(group.filter(|g| !groups.contains(g)));
         }
         groups
     }
@@ -151,7 +148,11 @@ impl Fuser<'_> {
             }
             candidates.sort_unstable_by(|a, b| b.cmp(a));
             candidates.dedup();
-            let fits = |g: &usize| self.fits(*g, node) && self.in_registers(*g, node) && sources.iter().all(|s| s == g || !self.reaches(*g, *s));
+            let fits = |g: &usize| {
+                self.fits(*g, node)
+                    && self.in_registers(*g, node)
+                    && sources.iter().all(|s| s == g || !self.reaches(*g, *s))
+            };
             if let Some(home) = candidates.iter().copied().find(fits) {
                 if let Some(space) = self.refine(home, &[id]) {
                     self.groups[home].space = space;
@@ -169,7 +170,11 @@ impl Fuser<'_> {
                 let batch = axes.batch.len();
                 let rows = axes.free_lhs(self.graph.ty(node.inputs[0]).rank()).len();
                 let product = |range: &[usize]| range.iter().product();
-                let space = [product(&shape[..batch]), product(&shape[batch..batch + rows]), product(&shape[batch + rows..])];
+                let space = [
+                    product(&shape[..batch]),
+                    product(&shape[batch..batch + rows]),
+                    product(&shape[batch + rows..]),
+                ];
                 (Kind::Contract(id), Dims::from_slice(&space))
             }
             op if is_pointwise(op) => (Kind::Pointwise, shape),
@@ -233,7 +238,8 @@ impl Fuser<'_> {
     fn refined(&self, space: &[usize], shape: &[usize]) -> Option<Dims> {
         let mut space = Dims::from_slice(space);
         loop {
-            let position = Position::identity(&space).through(&Op::Reshape(Dims::new()), shape, &space, &space).ok()?;
+            let position =
+                Position::identity(&space).through(&Op::Reshape(Dims::new()), shape, &space, &space).ok()?;
             match position.map(shape, space.len()) {
                 Ok(_) => return Some(space),
                 Err(Obstacle::Split { axis, inner }) => split(&mut space, axis, inner),
@@ -272,7 +278,8 @@ impl Fuser<'_> {
         if chain == into || self.groups[chain].kind != Kind::Pointwise {
             return;
         }
-        let between = |from: usize, to: usize| self.reads[to].iter().any(|g| *g != from && self.reaches(from, *g));
+        let between =
+            |from: usize, to: usize| self.reads[to].iter().any(|g| *g != from && self.reaches(from, *g));
         if between(chain, into) || self.reaches(into, chain) {
             return;
         }
@@ -324,7 +331,9 @@ impl Fuser<'_> {
             }
             let goal = self.group_of[self.uses[value][0].reader.index()];
             let same = |u: &Use| u.plain && self.group_of[u.reader.index()] == goal;
-            let Some(goal) = goal.filter(|g| *g != home && self.uses[value].iter().all(same)) else { continue };
+            let Some(goal) = goal.filter(|g| *g != home && self.uses[value].iter().all(same)) else {
+                continue;
+            };
             // How many values get memory only because this node moves away from them.
             let mut added = 0;
             for input in &node.inputs {
@@ -344,7 +353,10 @@ impl Fuser<'_> {
                 Kind::Opaque(_) => false,
             };
             let sources = self.sources(node);
-            if space_fits && self.in_registers(goal, node) && sources.iter().all(|s| *s == goal || !self.reaches(goal, *s)) {
+            if space_fits
+                && self.in_registers(goal, node)
+                && sources.iter().all(|s| *s == goal || !self.reaches(goal, *s))
+            {
                 if let (Kind::Pointwise, Some(space)) = (self.groups[goal].kind, self.refine(goal, &[id])) {
                     self.groups[goal].space = space;
                 }

@@ -18,7 +18,11 @@ impl Affine {
     }
 
     pub fn axis(axis: usize, extent: usize) -> Affine {
-        if extent == 1 { Affine::default() } else { Affine { offset: 0, terms: SmallVec::from_elem((axis, 1), 1) } }
+        if extent == 1 {
+            Affine::default()
+        } else {
+            Affine { offset: 0, terms: SmallVec::from_elem((axis, 1), 1) }
+        }
     }
 
     fn scale(&self, by: i64) -> Affine {
@@ -72,7 +76,13 @@ impl Position {
 
     /// Goes back through a view: from the position in its result to the position in its operand of shape `from`. The
     /// kernel's axes have the given extents.
-    pub fn through(&self, view: &Op, from: &[usize], to: &[usize], extents: &[usize]) -> Result<Position, Obstacle> {
+    pub fn through(
+        &self,
+        view: &Op,
+        from: &[usize],
+        to: &[usize],
+        extents: &[usize],
+    ) -> Result<Position, Obstacle> {
         let mut bounds = self.bounds.clone();
         let shifted = |a: usize, scale: i64, by: i64| -> Digit {
             self.index[a].clone().map(|i| i.scale(scale).plus(&Affine::constant(by)))
@@ -188,7 +198,11 @@ fn within(index: &Affine, extent: usize, extents: &[usize]) -> Result<Option<Bou
 }
 
 /// Writes `flat` as digits of the mixed radix `shape`, which is possible where no term carries from one digit into another.
-fn split_digits(flat: &Affine, shape: &[usize], extents: &[usize]) -> Result<SmallVec<[Affine; 4]>, Obstacle> {
+fn split_digits(
+    flat: &Affine,
+    shape: &[usize],
+    extents: &[usize],
+) -> Result<SmallVec<[Affine; 4]>, Obstacle> {
     let strides: Dims = row_major(shape).iter().map(|s| *s as usize).collect();
     let mut digits: SmallVec<[Affine; 4]> = SmallVec::from_elem(Affine::default(), shape.len());
     let (mut rest, mut high) = (flat.offset, Dims::from_elem(0, shape.len()));
@@ -208,18 +222,23 @@ fn split_digits(flat: &Affine, shape: &[usize], extents: &[usize]) -> Result<Sma
         }
         let c = *c as usize;
         // The outermost digit whose stride divides the coefficient, among axes that are not trivially 1.
-        let digit = (0..shape.len()).find(|d| shape[*d] != 1 && c >= strides[*d] && c % strides[*d] == 0);
+        let digit =
+            (0..shape.len()).find(|d| shape[*d] != 1 && c >= strides[*d] && c.is_multiple_of(strides[*d]));
         let Some(digit) = digit else { return Err(Obstacle::Store) };
         let by = c / strides[digit];
         let top = by * (extents[*axis] - 1);
         if digit > 0 && top >= shape[digit] {
             // The axis runs over into the next digit: split it where the digit is full.
             let inner = shape[digit] / by.max(1);
-            let fits = inner > 1 && inner * by == shape[digit] && extents[*axis] % inner == 0 && inner < extents[*axis];
+            let fits = inner > 1
+                && inner * by == shape[digit]
+                && extents[*axis].is_multiple_of(inner)
+                && inner < extents[*axis];
             return Err(if fits { Obstacle::Split { axis: *axis, inner } } else { Obstacle::Store });
         }
         high[digit] += top;
-        digits[digit] = digits[digit].plus(&Affine { offset: 0, terms: SmallVec::from_elem((*axis, by as i64), 1) });
+        digits[digit] =
+            digits[digit].plus(&Affine { offset: 0, terms: SmallVec::from_elem((*axis, by as i64), 1) });
     }
     if (0..shape.len()).any(|d| high[d] >= shape[d]) { Err(Obstacle::Store) } else { Ok(digits) }
 }
@@ -237,7 +256,8 @@ mod tests {
         let map = position.map(from, extents.len())?;
         let mut flat = 0;
         each_index(extents, |index| {
-            let at: i64 = map.offset + index.iter().zip(&map.strides).map(|(i, s)| *i as i64 * s).sum::<i64>();
+            let at: i64 =
+                map.offset + index.iter().zip(&map.strides).map(|(i, s)| *i as i64 * s).sum::<i64>();
             assert_eq!(at, flat, "{extents:?} {to:?} {from:?}");
             flat += 1;
         });
@@ -266,7 +286,8 @@ mod tests {
             sizes: Dims::from_slice(&[7]),
             steps: SmallVec::from_slice(&[-1]),
         };
-        let flipped = position.through(&flip, &[7], &[7], &[7]).and_then(|p| p.through(&pad, &[4], &[7], &[7]));
+        let flipped =
+            position.through(&flip, &[7], &[7], &[7]).and_then(|p| p.through(&pad, &[4], &[7], &[7]));
         assert_eq!(flipped.map(|p| p.bounds[0]), Ok(Bound { axis: 0, start: 1, end: 5 }));
     }
 }

@@ -25,7 +25,8 @@ fn exchange(builder: &Builder, axes: &[usize], product: Value) -> Option<Value> 
     let (lhs, rhs) = (builder.expr(operands[0]).ty(), builder.expr(operands[1]).ty());
     let batch = contraction.batch.len();
     let (rows, columns) = (contraction.free_lhs(lhs.rank()).len(), contraction.free_rhs(rhs.rank()).len());
-    let exchanged: Dims = (0..batch).chain(batch + rows..batch + rows + columns).chain(batch..batch + rows).collect();
+    let exchanged: Dims =
+        (0..batch).chain(batch + rows..batch + rows + columns).chain(batch..batch + rows).collect();
     if *axes != exchanged[..] {
         return None;
     }

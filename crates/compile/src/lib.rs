@@ -99,8 +99,8 @@ pub fn compile(recording: &Recording, target: &dyn Target, options: Options) -> 
         });
     }
     let units = lower::lower(&graph, &parameters, &targets, &mut buffers, target, options);
-    let (specs, slabs) =
-        memory::place(&units, &buffers, target.capabilities()).map_err(|message| Error::new("memory", message))?;
+    let (specs, slabs) = memory::place(&units, &buffers, target.capabilities())
+        .map_err(|message| Error::new("memory", message))?;
     let unused = || Type::scalar(warploom_graph::DType::U8);
     let program = Program {
         buffers: specs,

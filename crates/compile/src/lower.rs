@@ -1,12 +1,14 @@
 //! From a partitioned graph to units of work over buffers: kernels, products, scatters, loops.
 
+use crate::Options;
 use crate::emit::{Destination, Missing, Source, kernel};
 use crate::fuse::{Fusion, Group, Kind, fuse, is_computing};
 use crate::index::Position;
 use crate::views::{follow, is_view, same_elements, trace};
-use crate::Options;
 use smallvec::SmallVec;
-use warploom_device::{BufferId, Class, Contraction, IndexMap, Loop, Operand, ScatterStep, Step, Target, Window};
+use warploom_device::{
+    BufferId, Class, Contraction, IndexMap, Loop, Operand, ScatterStep, Step, Target, Window,
+};
 use warploom_graph::shape::row_major;
 use warploom_graph::{ContractAxes, DType, Dims, Graph, Node, NodeId, Op, Type, Value};
 
@@ -145,7 +147,8 @@ impl Region<'_> {
     }
 
     fn finish_results(&mut self, late: &[(Value, BufferId)], parameters: &[BufferId], buffers: &mut Buffers) {
-        let overwritten: Vec<BufferId> = late.iter().map(|l| l.1).chain(self.updates.iter().map(|u| u.target)).collect();
+        let overwritten: Vec<BufferId> =
+            late.iter().map(|l| l.1).chain(self.updates.iter().map(|u| u.target)).collect();
         for (value, target) in late {
             let mut source = self.dense(*value, buffers);
             if source == *target {
@@ -191,8 +194,7 @@ impl Region<'_> {
 
     /// A kernel that writes a view, literal or stored value to a destination.
     fn copy(&mut self, value: Value, destination: Destination, buffers: &mut Buffers) {
-        let group =
-            Group {
+        let group = Group {
             kind: Kind::Pointwise,
             members: Vec::new(),
             body: Vec::new(),
@@ -215,7 +217,8 @@ impl Region<'_> {
         let mut destinations = Vec::new();
         for member in &group.members {
             let value = self.graph.node(*member).output();
-            if let Some(buffer) = self.buffer_of[value.index()].filter(|_| self.fusion.stored[value.index()]) {
+            if let Some(buffer) = self.buffer_of[value.index()].filter(|_| self.fusion.stored[value.index()])
+            {
                 destinations.push(Destination { value, buffer, map: None });
             }
         }
@@ -244,14 +247,20 @@ impl Region<'_> {
                 let k = axes.sum.iter().map(|p| self.graph.ty(node.inputs[0]).shape[p.0]).product();
                 let [batch, m, n] = [kernel.space[0], kernel.space[1], kernel.space[2]];
                 let dtype = self.graph.ty(node.inputs[0]).dtype;
-                let mut contraction = Contraction { dtype, batch, m, n, k, lhs, rhs, epilogue: kernel, workspace: None };
+                let mut contraction =
+                    Contraction { dtype, batch, m, n, k, lhs, rhs, epilogue: kernel, workspace: None };
                 let bytes = self.target.workspace_bytes(&Step::Contraction(contraction.clone()));
                 if bytes > 0 {
                     let scratch = buffers.add(Type::new(DType::U8, &[bytes]), Home::Temporary);
                     contraction.workspace = Some(scratch);
                     let mut writes = writes.clone();
                     writes.push(scratch);
-                    self.units.push(Unit { step: Step::Contraction(contraction), body: Vec::new(), reads, writes });
+                    self.units.push(Unit {
+                        step: Step::Contraction(contraction),
+                        body: Vec::new(),
+                        reads,
+                        writes,
+                    });
                     return;
                 }
                 Step::Contraction(contraction)
@@ -263,7 +272,8 @@ impl Region<'_> {
 
     /// Stores the first thing on the way from `value` to its base that can be stored.
     fn store_inner(&mut self, value: Value, destinations: &[Destination], buffers: &mut Buffers) {
-        let being_copied = destinations.iter().any(|d| d.value == value && !self.fusion.stored[value.index()]);
+        let being_copied =
+            destinations.iter().any(|d| d.value == value && !self.fusion.stored[value.index()]);
         let maker = self.graph.maker(value);
         if being_copied && is_view(&maker.op) {
             let operand = maker.inputs[0];
@@ -296,7 +306,8 @@ impl Region<'_> {
             return None;
         }
         let stride = |axes: Dims| -> Option<i64> {
-            let mut walked: SmallVec<[(usize, i64); 4]> = axes.iter().map(|a| (shape[*a], map.strides[*a])).collect();
+            let mut walked: SmallVec<[(usize, i64); 4]> =
+                axes.iter().map(|a| (shape[*a], map.strides[*a])).collect();
             walked.retain(|w| w.0 != 1);
             let together = walked.windows(2).all(|w| w[0].1 == w[1].1 * w[1].0 as i64);
             together.then(|| walked.last().map_or(0, |w| w.1))
@@ -318,7 +329,11 @@ impl Region<'_> {
                 for input in &node.inputs {
                     let offset = at * strides[*axis];
                     let map = IndexMap { offset, strides: strides.clone(), bounds: SmallVec::new() };
-                    self.copy(*input, Destination { value: *input, buffer: outputs[0], map: Some(map) }, buffers);
+                    self.copy(
+                        *input,
+                        Destination { value: *input, buffer: outputs[0], map: Some(map) },
+                        buffers,
+                    );
                     at += self.graph.ty(*input).shape[*axis] as i64;
                 }
             }

@@ -45,7 +45,8 @@ pub(crate) fn place(
                 .map(|(_, start, end, _)| (*start, *end))
                 .collect();
             taken.sort_unstable();
-            let offset = taken.iter().fold(0, |at, (start, end)| if at + size <= *start { at } else { at.max(*end) });
+            let offset =
+                taken.iter().fold(0, |at, (start, end)| if at + size <= *start { at } else { at.max(*end) });
             if offset + size <= capabilities.slab_bytes {
                 break offset;
             }
@@ -64,7 +65,9 @@ pub(crate) fn place(
         }
     };
     let specs = buffers.list.iter().enumerate();
-    let specs = specs.map(|(b, info)| BufferSpec { ty: info.ty.clone(), bytes: info.bytes, class: class(b) }).collect();
+    let specs = specs
+        .map(|(b, info)| BufferSpec { ty: info.ty.clone(), bytes: info.bytes, class: class(b) })
+        .collect();
     Ok((specs, slabs))
 }
 

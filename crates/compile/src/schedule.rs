@@ -15,13 +15,13 @@ pub(crate) fn schedule(
     let mut waits = dependencies(&units);
     let targets: Vec<BufferId> = updates.iter().map(|u| u.target).collect();
     for update in updates {
-        let makers: SmallVec<[usize; 2]> = (0..units.len()).filter(|u| units[*u].writes.contains(&update.fresh)).collect();
-        let readers: Vec<usize> = (0..units.len()).filter(|u| units[*u].reads.contains(&update.target)).collect();
+        let makers: SmallVec<[usize; 2]> =
+            (0..units.len()).filter(|u| units[*u].writes.contains(&update.fresh)).collect();
+        let readers: Vec<usize> =
+            (0..units.len()).filter(|u| units[*u].reads.contains(&update.target)).collect();
         let in_place = target.capabilities().in_place
             && makers.iter().all(|m| writes_in_place(&units[*m], update))
-            && readers.iter().all(|r| {
-                makers.contains(r) || makers.iter().all(|m| !reaches(&waits, *m, *r))
-            });
+            && readers.iter().all(|r| makers.contains(r) || makers.iter().all(|m| !reaches(&waits, *m, *r)));
         if in_place {
             for maker in &makers {
                 waits[*maker].extend(readers.iter().filter(|r| !makers.contains(r)));
@@ -30,7 +30,12 @@ pub(crate) fn schedule(
         } else {
             let step = Step::Copy { source: update.fresh, destination: update.target };
             let reads = SmallVec::from_slice(&[update.fresh]);
-            units.push(Unit { step, body: Vec::new(), reads, writes: SmallVec::from_slice(&[update.target]) });
+            units.push(Unit {
+                step,
+                body: Vec::new(),
+                reads,
+                writes: SmallVec::from_slice(&[update.target]),
+            });
             waits.push(makers.iter().chain(&readers).copied().collect());
         }
     }
@@ -53,7 +58,8 @@ fn dependencies(units: &[Unit]) -> Vec<Vec<usize>> {
         }
     }
     let before = |(i, unit): (usize, &Unit)| {
-        let mut before: Vec<usize> = unit.reads.iter().filter_map(|b| makers.get(b)).flatten().copied().collect();
+        let mut before: Vec<usize> =
+            unit.reads.iter().filter_map(|b| makers.get(b)).flatten().copied().collect();
         before.retain(|m| *m != i);
         // Of two writers of one buffer the one that also reads it comes last, for all other readers too.
         before.sort_unstable();
@@ -88,8 +94,13 @@ fn reads_same(kernel: &Kernel, update: &Update) -> bool {
     let same = |instruction: &Instruction| match instruction {
         Instruction::Load { buffer, map, .. } => *buffer != update.target || map == store,
         Instruction::LoadAt { buffer, .. } => *buffer != update.target,
-        Instruction::Random { seed, step, iteration, .. } => ![seed, step, iteration].contains(&&update.target),
-        Instruction::Literal(_) | Instruction::Index { .. } | Instruction::Product(_) | Instruction::Apply { .. } => true,
+        Instruction::Random { seed, step, iteration, .. } => {
+            ![seed, step, iteration].contains(&&update.target)
+        }
+        Instruction::Literal(_)
+        | Instruction::Index { .. }
+        | Instruction::Product(_)
+        | Instruction::Apply { .. } => true,
     };
     // Within a reduction the body sweeps over elements of other points; only the tail is element by element.
     let body = if kernel.reductions.is_empty() {

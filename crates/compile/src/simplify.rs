@@ -31,15 +31,19 @@ fn one<'b>(builder: &'b Builder, node: &Node, operands: &[Expr<'b>]) -> Option<E
             let x = first?;
             if let Some(literal) = x.literal() {
                 // Infinite and NaN literals convert by rules of their own; leave them to the device.
-                return literal.to_f64().is_finite().then(|| {
-                    let value = literal.to_f64();
-                    let whole = if dtype.is_float() || *dtype == warploom_graph::DType::Bool {
-                        value
-                    } else {
-                        value.trunc().clamp(dtype.lowest().to_f64(), dtype.highest().to_f64())
-                    };
-                    builder.fill(&warploom_graph::Type { dtype: *dtype, shape: x.ty().shape }, whole)
-                }).filter(|_| literal.dtype().is_float() || dtype.is_float());
+                return literal
+                    .to_f64()
+                    .is_finite()
+                    .then(|| {
+                        let value = literal.to_f64();
+                        let whole = if dtype.is_float() || *dtype == warploom_graph::DType::Bool {
+                            value
+                        } else {
+                            value.trunc().clamp(dtype.lowest().to_f64(), dtype.highest().to_f64())
+                        };
+                        builder.fill(&warploom_graph::Type { dtype: *dtype, shape: x.ty().shape }, whole)
+                    })
+                    .filter(|_| literal.dtype().is_float() || dtype.is_float());
             }
             (x.ty().dtype == *dtype).then_some(x)
         }
@@ -87,7 +91,8 @@ fn one<'b>(builder: &'b Builder, node: &Node, operands: &[Expr<'b>]) -> Option<E
             if let Some(filled) = refill(builder, x, sizes) {
                 return Some(filled);
             }
-            let whole = x.ty().shape == *sizes && starts.iter().all(|s| *s == 0) && steps.iter().all(|s| *s == 1);
+            let whole =
+                x.ty().shape == *sizes && starts.iter().all(|s| *s == 0) && steps.iter().all(|s| *s == 1);
             whole.then_some(x)
         }
         Op::Pad { low, high } => {
@@ -95,10 +100,11 @@ fn one<'b>(builder: &'b Builder, node: &Node, operands: &[Expr<'b>]) -> Option<E
             if low.iter().chain(high).all(|p| *p == 0) {
                 return Some(x);
             }
-            let shape: Vec<usize> = x.ty().shape.iter().zip(low).zip(high).map(|((s, l), h)| s + l + h).collect();
+            let shape: Vec<usize> =
+                x.ty().shape.iter().zip(low).zip(high).map(|((s, l), h)| s + l + h).collect();
             if x.is(0.0) { refill(builder, x, &shape) } else { None }
         }
-        Op::Concat(_) => (operands.len() == 1).then(|| first).flatten(),
+        Op::Concat(_) => first.filter(|_| operands.len() == 1),
         Op::Reduce { kind, axes } => {
             let x = first?;
             let shape = x.ty().shape;
@@ -106,13 +112,25 @@ fn one<'b>(builder: &'b Builder, node: &Node, operands: &[Expr<'b>]) -> Option<E
             let kept: Dims = (0..shape.len()).filter(|a| !axes.contains(a)).map(|a| shape[a]).collect();
             trivial.then(|| x.reshape(&kept))
         }
-        Op::Parameter(_) | Op::Fill { .. } | Op::Iota { .. } | Op::Random { .. } | Op::Contract(_) | Op::Gather { .. }
-        | Op::Scatter { .. } | Op::Scan { .. } | Op::Call { .. } | Op::Barrier => None,
+        Op::Parameter(_)
+        | Op::Fill { .. }
+        | Op::Iota { .. }
+        | Op::Random { .. }
+        | Op::Contract(_)
+        | Op::Gather { .. }
+        | Op::Scatter { .. }
+        | Op::Scan { .. }
+        | Op::Call { .. }
+        | Op::Barrier => None,
     }
 }
 
 /// An elementwise op of literals, computed now. Only where f64 arithmetic followed by one rounding is what a device does.
-fn fold<'b>(builder: &'b Builder, op: warploom_graph::Elementwise, operands: &[Expr<'b>]) -> Option<Expr<'b>> {
+fn fold<'b>(
+    builder: &'b Builder,
+    op: warploom_graph::Elementwise,
+    operands: &[Expr<'b>],
+) -> Option<Expr<'b>> {
     let literals: Vec<Literal> = operands.iter().map(|e| e.literal()).collect::<Option<_>>()?;
     let row = op.row();
     let ty = operands[0].ty();
@@ -167,11 +185,15 @@ fn share(graph: &Graph) -> Result<Graph, Error> {
 fn same(a: &Op, b: &Op) -> bool {
     match (a, b) {
         (Op::Fill { value: a, shape: s }, Op::Fill { value: b, shape: t }) => a == b && s == t,
-        (Op::Iota { dtype: d, shape: s, axis: a }, Op::Iota { dtype: e, shape: t, axis: b }) => d == e && s == t && a == b,
+        (Op::Iota { dtype: d, shape: s, axis: a }, Op::Iota { dtype: e, shape: t, axis: b }) => {
+            d == e && s == t && a == b
+        }
         (Op::Random { stream: a, shape: s }, Op::Random { stream: b, shape: t }) => a == b && s == t,
         (Op::Elementwise(a), Op::Elementwise(b)) => a == b,
         (Op::Cast(a), Op::Cast(b)) => a == b,
-        (Op::Reshape(a), Op::Reshape(b)) | (Op::Permute(a), Op::Permute(b)) | (Op::Expand(a), Op::Expand(b)) => a == b,
+        (Op::Reshape(a), Op::Reshape(b))
+        | (Op::Permute(a), Op::Permute(b))
+        | (Op::Expand(a), Op::Expand(b)) => a == b,
         (Op::Slice { starts: a, sizes: s, steps: p }, Op::Slice { starts: b, sizes: t, steps: q }) => {
             a == b && s == t && p == q
         }
@@ -183,10 +205,26 @@ fn same(a: &Op, b: &Op) -> bool {
         (Op::Scatter { kind: k, axis: a }, Op::Scatter { kind: l, axis: b }) => k == l && a == b,
         (Op::StopGradient, Op::StopGradient) => true,
         (
-            Op::Parameter(_) | Op::Fill { .. } | Op::Iota { .. } | Op::Random { .. } | Op::Elementwise(_) | Op::Cast(_)
-            | Op::Reshape(_) | Op::Permute(_) | Op::Expand(_) | Op::Slice { .. } | Op::Pad { .. } | Op::Concat(_)
-            | Op::Reduce { .. } | Op::Contract(_) | Op::Gather { .. } | Op::Scatter { .. } | Op::Scan { .. }
-            | Op::Call { .. } | Op::StopGradient | Op::Barrier,
+            Op::Parameter(_)
+            | Op::Fill { .. }
+            | Op::Iota { .. }
+            | Op::Random { .. }
+            | Op::Elementwise(_)
+            | Op::Cast(_)
+            | Op::Reshape(_)
+            | Op::Permute(_)
+            | Op::Expand(_)
+            | Op::Slice { .. }
+            | Op::Pad { .. }
+            | Op::Concat(_)
+            | Op::Reduce { .. }
+            | Op::Contract(_)
+            | Op::Gather { .. }
+            | Op::Scatter { .. }
+            | Op::Scan { .. }
+            | Op::Call { .. }
+            | Op::StopGradient
+            | Op::Barrier,
             _,
         ) => false,
     }

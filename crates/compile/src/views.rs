@@ -9,8 +9,6 @@ pub(crate) struct Trace {
     pub base: Value,
     /// Whether only reshapes lie between: the elements are the base's in the same order.
     pub plain: bool,
-    /// Whether a padding lies between.
-    pub padded: bool,
 }
 
 pub(crate) fn is_view(op: &Op) -> bool {
@@ -21,14 +19,13 @@ pub(crate) fn is_view(op: &Op) -> bool {
 }
 
 pub(crate) fn trace(graph: &Graph, value: Value) -> Trace {
-    let mut found = Trace { base: value, plain: true, padded: false };
+    let mut found = Trace { base: value, plain: true };
     loop {
         let maker = graph.maker(found.base);
         if !is_view(&maker.op) {
             return found;
         }
         found.plain &= matches!(maker.op, Op::Reshape(_));
-        found.padded |= matches!(maker.op, Op::Pad { .. });
         found.base = maker.inputs[0];
     }
 }
@@ -63,7 +60,8 @@ pub(crate) fn follow(
         }
         let operand = maker.inputs[0];
         if !matches!(maker.op, Op::Barrier) {
-            position = position.through(&maker.op, &graph.ty(operand).shape, &graph.ty(value).shape, extents)?;
+            position =
+                position.through(&maker.op, &graph.ty(operand).shape, &graph.ty(value).shape, extents)?;
         }
         value = operand;
     }

@@ -15,11 +15,20 @@ pub struct Mutation {
 
 /// All planted miscompiles.
 pub const MUTATIONS: &[Mutation] = &[
-    Mutation { name: "operands of a difference exchanged", apply: |p| instruction(p, exchange(ScalarOp::Sub)) },
+    Mutation {
+        name: "operands of a difference exchanged",
+        apply: |p| instruction(p, exchange(ScalarOp::Sub)),
+    },
     Mutation { name: "sum for difference", apply: |p| instruction(p, replace(ScalarOp::Sub, ScalarOp::Add)) },
     Mutation { name: "product for sum", apply: |p| instruction(p, replace(ScalarOp::Add, ScalarOp::Mul)) },
-    Mutation { name: "minimum for maximum", apply: |p| instruction(p, replace(ScalarOp::Max, ScalarOp::Min)) },
-    Mutation { name: "less or equal for less", apply: |p| instruction(p, replace(ScalarOp::Less, ScalarOp::LessEqual)) },
+    Mutation {
+        name: "minimum for maximum",
+        apply: |p| instruction(p, replace(ScalarOp::Max, ScalarOp::Min)),
+    },
+    Mutation {
+        name: "less or equal for less",
+        apply: |p| instruction(p, replace(ScalarOp::Less, ScalarOp::LessEqual)),
+    },
     Mutation { name: "branches of a choice exchanged", apply: |p| instruction(p, exchange_branches) },
     Mutation { name: "addend of a multiply-add lost", apply: |p| instruction(p, lose_addend) },
     Mutation { name: "literal off by one", apply: |p| instruction(p, literal) },
@@ -34,7 +43,15 @@ pub const MUTATIONS: &[Mutation] = &[
     Mutation { name: "last reduced element left out", apply: |p| kernel(p, short_sweep) },
     Mutation { name: "summed axis of a product too short", apply: |p| product(p, |c| shorten(&mut c.k)) },
     Mutation { name: "operand of a product read transposed", apply: |p| product(p, transpose) },
-    Mutation { name: "product of another row", apply: |p| product(p, |c| { c.lhs.offset += c.lhs.row; c.m > 1 }) },
+    Mutation {
+        name: "product of another row",
+        apply: |p| {
+            product(p, |c| {
+                c.lhs.offset += c.lhs.row;
+                c.m > 1
+            })
+        },
+    },
     Mutation { name: "loop one round short", apply: |p| a_loop(p, |l| shorten(&mut l.iterations)) },
     Mutation { name: "loop in the other direction", apply: |p| a_loop(p, turn) },
     Mutation { name: "window that does not move", apply: |p| a_loop(p, stand_still) },
@@ -47,12 +64,8 @@ pub const MUTATIONS: &[Mutation] = &[
 /// Applies `change` to steps, bodies of loops included, until it says that it did something.
 fn steps(list: &mut [Step], change: &mut dyn FnMut(&mut Step) -> bool) -> bool {
     list.iter_mut().any(|step| {
-        if let Step::Loop(l) = step {
-            if steps(&mut l.body, change) {
-                return true;
-            }
-        }
-        change(step)
+        let inside = if let Step::Loop(l) = step { steps(&mut l.body, change) } else { false };
+        inside || change(step)
     })
 }
 
@@ -76,7 +89,9 @@ fn instruction(program: &mut Program, change: impl Fn(&mut Instruction) -> bool)
 }
 
 fn product(program: &mut Program, change: fn(&mut Contraction) -> bool) -> bool {
-    steps(&mut program.steps, &mut |step| if let Step::Contraction(product) = step { change(product) } else { false })
+    steps(&mut program.steps, &mut |step| {
+        if let Step::Contraction(product) = step { change(product) } else { false }
+    })
 }
 
 fn a_loop(program: &mut Program, change: fn(&mut Loop) -> bool) -> bool {

@@ -54,8 +54,11 @@ pub fn run_program(case: &Case, executor: &dyn Executor, program: Program) -> Re
     let states: Vec<Memory> = program.states.iter().map(allocate).collect::<Result<_, _>>()?;
     let inputs: Vec<Memory> = program.inputs.iter().map(allocate).collect::<Result<_, _>>()?;
     let outputs: Vec<Memory> = program.outputs.iter().map(allocate).collect::<Result<_, _>>()?;
-    let arena: Vec<Memory> =
-        program.slabs.iter().map(|b| executor.allocate((*b).max(1)).map_err(fail)).collect::<Result<_, _>>()?;
+    let arena: Vec<Memory> = program
+        .slabs
+        .iter()
+        .map(|b| executor.allocate((*b).max(1)).map_err(fail))
+        .collect::<Result<_, _>>()?;
     // Whatever a program does not write before it reads shows up as NaN or as a wild integer.
     for slab in &arena {
         executor.upload(slab, 0, &vec![0xFF; slab.bytes()]).map_err(fail)?;
@@ -72,7 +75,8 @@ pub fn run_program(case: &Case, executor: &dyn Executor, program: Program) -> Re
         executor.upload(memory, 0, &to_bytes(argument)).map_err(fail)?;
     }
     let executable = executor.prepare(Arc::new(program)).map_err(fail)?;
-    let bindings = Bindings { states: &states, inputs: &inputs, outputs: &outputs, arena: &arena, derived: &[] };
+    let bindings =
+        Bindings { states: &states, inputs: &inputs, outputs: &outputs, arena: &arena, derived: &[] };
     let token = executable.launch(bindings).map_err(fail)?;
     executor.wait(token).map_err(fail)?;
     let mut results = Vec::new();
@@ -95,7 +99,8 @@ pub fn run_program(case: &Case, executor: &dyn Executor, program: Program) -> Re
 /// Compares an outcome with the interpreter's answer; says what differs. How sensitive a result is to rounding shows in the
 /// difference between the answers with and without rounding after each op, and widens the tolerance.
 pub fn compare(case: &Case, outcome: &Outcome) -> Result<(), String> {
-    let answer = |rounding| interpret(&case.recording.graph, &case.arguments, rounding).map_err(|e| e.to_string());
+    let answer =
+        |rounding| interpret(&case.recording.graph, &case.arguments, rounding).map_err(|e| e.to_string());
     let rounded = answer(Rounding::EachOp)?;
     let exact = if case.tolerance == 0.0 { rounded.clone() } else { answer(Rounding::Exact)? };
     for (i, ((rounded, exact), bytes)) in rounded.iter().zip(&exact).zip(&outcome.results).enumerate() {
@@ -108,7 +113,8 @@ pub fn compare(case: &Case, outcome: &Outcome) -> Result<(), String> {
         let room = case.tolerance * (1.0 + largest(&mut exact.iter().copied())) + SENSITIVITY * sensitivity;
         for (at, ((w, r), g)) in exact.iter().zip(&rounded).zip(&got).enumerate() {
             let overflowed = case.tolerance > 0.0 && !(w.is_finite() && r.is_finite());
-            let same = w == g || w.is_nan() && g.is_nan() || (w - g).abs() <= room || overflowed && !g.is_finite();
+            let same =
+                w == g || w.is_nan() && g.is_nan() || (w - g).abs() <= room || overflowed && !g.is_finite();
             if !same {
                 return Err(format!("result {i} at {at}: wanted {w:?}, got {g:?} (room {room:e})"));
             }

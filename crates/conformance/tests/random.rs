@@ -37,5 +37,10 @@ fn random_programs_agree_with_the_interpreter() {
             wrong.push(format!("seed {seed}: {error}"));
         }
     }
-    assert!(wrong.is_empty(), "{} of {programs} wrong:\n{}", wrong.len(), wrong[..wrong.len().min(30)].join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} of {programs} wrong:\n{}",
+        wrong.len(),
+        wrong[..wrong.len().min(30)].join("\n")
+    );
 }

@@ -40,12 +40,27 @@ enum Product {
 
 enum Finish {
     /// The product is what is stored: `gemm` writes it.
-    Store {
-        buffer: usize,
-        offset: i64,
-        strides: [i64; 3],
-    },
-    Kernel(Box<Epilogue>),
+    Store { buffer: usize, offset: i64, strides: [i64; 3] },
+    /// `gemm` hands tiles to the epilogue as they are done.
+    Tiles(Box<Epilogue>),
+    /// The whole product goes to the workspace, this many bytes into it, then the epilogue runs over its rows: where rows
+    /// are long, instructions on them cost less than on a tile's short pieces.
+    Rows { epilogue: Box<Epilogue>, offset: usize },
+}
+
+/// Columns from which the epilogue runs over rows of the whole product.
+const LONG_ROWS: usize = 64;
+/// Largest product kept whole for its epilogue, in bytes: about what stays in cache.
+const WHOLE_PRODUCT: usize = 4 << 20;
+/// Elements of the product that one task finishes.
+const FINISH_TASK: usize = 1 << 14;
+
+/// Bytes of the product when it is kept whole for its epilogue.
+fn whole_product(step: &device::Contraction) -> Option<usize> {
+    let bytes = step.batch * step.m * step.n * if step.dtype == DType::F64 { 8 } else { 4 };
+    let float = matches!(step.dtype, DType::F32 | DType::F64 | DType::F16 | DType::BF16);
+    let kept = float && step.n >= LONG_ROWS && step.m > 1 && bytes <= WHOLE_PRODUCT;
+    (kept && plain_store(step).is_none()).then_some(bytes)
 }
 
 fn shape(step: &device::Contraction) -> Shape {
@@ -78,8 +93,13 @@ fn widened_bytes(step: &device::Contraction) -> [usize; 2] {
         .map(|elements| (elements * 4).next_multiple_of(64))
 }
 
-/// Bytes of workspace that a contraction needs.
+/// Bytes of workspace that a contraction needs: `gemm`'s, then the product where it is kept whole.
 pub(crate) fn workspace_bytes(step: &device::Contraction, isa: Isa, threads: usize) -> usize {
+    operand_bytes(step, isa, threads).next_multiple_of(64) + whole_product(step).unwrap_or(0)
+}
+
+/// Bytes of workspace for packed and widened operands.
+fn operand_bytes(step: &device::Contraction, isa: Isa, threads: usize) -> usize {
     match product(step, isa, threads) {
         Ok(Product::F32(gemm)) => gemm.workspace_bytes(),
         Ok(Product::F64(gemm)) => gemm.workspace_bytes(),
@@ -135,9 +155,18 @@ impl Contraction {
         }
         // The epilogue is lowered also where it is not run, which checks it.
         let epilogue = Epilogue::new(&step.epilogue, isa, memory, size)?;
+        let epilogue = Box::new(epilogue);
+        let finish = match (plain_store(step), whole_product(step)) {
+            (Some(store), _) => store,
+            (None, Some(_)) => {
+                let offset = operand_bytes(step, isa, threads).next_multiple_of(64);
+                Finish::Rows { epilogue, offset }
+            }
+            (None, None) => Finish::Tiles(epilogue),
+        };
         Ok(Contraction {
             product: product(step, isa, threads)?,
-            finish: plain_store(step).unwrap_or(Finish::Kernel(Box::new(epilogue))),
+            finish,
             batch,
             shape: shape(step),
             lhs: step.lhs.clone(),
@@ -146,12 +175,16 @@ impl Contraction {
         })
     }
 
+    fn epilogue(&self) -> Option<&Epilogue> {
+        match &self.finish {
+            Finish::Tiles(epilogue) | Finish::Rows { epilogue, .. } => Some(epilogue),
+            Finish::Store { .. } => None,
+        }
+    }
+
     /// The name of the epilogue's kernel, if it can meet an index out of range.
     pub(crate) fn can_fault(&self) -> Option<&str> {
-        match &self.finish {
-            Finish::Kernel(epilogue) if epilogue.can_fault => Some(&epilogue.name),
-            Finish::Kernel(_) | Finish::Store { .. } => None,
-        }
+        self.epilogue().filter(|e| e.can_fault).map(|e| &*e.name)
     }
 
     /// Fills the epilogue's table in a worker's memory.
@@ -159,7 +192,7 @@ impl Contraction {
     /// # Safety
     /// The worker has the size that preparing the steps came to.
     pub(crate) unsafe fn connect(&self, worker: Worker) {
-        if let Finish::Kernel(epilogue) = &self.finish {
+        if let Some(epilogue) = self.epilogue() {
             // SAFETY: the caller's promise.
             unsafe { epilogue.connect(worker) };
         }
@@ -218,11 +251,50 @@ impl Contraction {
                         workspace,
                     );
                 }
-                Finish::Kernel(epilogue) => {
+                Finish::Tiles(epilogue) => {
                     let finisher = Finisher { epilogue, context };
                     gemm.run(context.pool, a, Right::Strided(b), &Output::Finish(&finisher), workspace);
                 }
+                Finish::Rows { epilogue, offset } => {
+                    let Shape { m, n, .. } = self.shape;
+                    let data = workspace.add(*offset).cast::<T>();
+                    let c = Matrix { data, row: n as isize, column: 1, batch: (m * n) as isize };
+                    let output = Output::Store { c, accumulate: false };
+                    gemm.run(context.pool, a, Right::Strided(b), &output, workspace);
+                    self.finish_rows(epilogue, context, data.cast(), size_of::<T>());
+                }
             }
+        }
+    }
+
+    /// Runs the epilogue over the rows of a whole product.
+    ///
+    /// # Safety
+    /// As for [`Contraction::run`]; `values` holds the dense product.
+    unsafe fn finish_rows(
+        &self,
+        epilogue: &Epilogue,
+        context: &Context<'_>,
+        values: *mut u8,
+        element: usize,
+    ) {
+        let Shape { m, n, .. } = self.shape;
+        let rows = (FINISH_TASK / n).clamp(1, m);
+        let parts = m.div_ceil(rows);
+        let whole = Whole(values);
+        let work = |task: usize, worker: usize| {
+            let whole = &whole;
+            let (batch, row) = (task / parts, task % parts * rows);
+            let rows = rows.min(m - row);
+            let values = whole.0.wrapping_add((batch * m + row) * n * element);
+            let part = Part { worker, batch, row, column: 0, rows, columns: n, values, stride: n * element };
+            // SAFETY: the caller's promise; each task has rows of its own.
+            unsafe { epilogue.run(context, &part, element) };
+        };
+        if self.batch * parts <= 1 {
+            (0..self.batch * parts).for_each(|task| work(task, 0));
+        } else {
+            context.pool.run(self.batch * parts, &work);
         }
     }
 
@@ -266,7 +338,7 @@ impl Contraction {
     /// i32 and u32: the sum of each element in order, wrapping.
     unsafe fn multiply_whole(&self, context: &Context<'_>) {
         let Shape { m, n, k } = self.shape;
-        let Finish::Kernel(epilogue) = &self.finish else { unreachable!("only floats are stored by gemm") };
+        let Finish::Tiles(epilogue) = &self.finish else { unreachable!("only floats are stored whole") };
         let (a, b): (Matrix<*const u32>, Matrix<*const u32>) =
             (matrix(&self.lhs, context), matrix(&self.rhs, context));
         let task = WholeOperands { a, b };
@@ -302,6 +374,12 @@ impl Contraction {
         }
     }
 }
+
+/// A product in the workspace.
+struct Whole(*mut u8);
+
+// SAFETY: each task reads rows of its own.
+unsafe impl Sync for Whole {}
 
 struct WholeOperands {
     a: Matrix<*const u32>,

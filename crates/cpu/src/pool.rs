@@ -8,7 +8,7 @@ use std::any::Any;
 use std::cell::UnsafeCell;
 use std::hint::spin_loop;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -31,10 +31,31 @@ type Task = dyn Fn(usize, usize) + Sync;
 #[repr(align(128))]
 struct Padded<T>(T);
 
-/// One worker's part of a run: it takes tasks `next..end`, others steal from it when theirs are done.
-struct Share {
-    next: AtomicUsize,
-    end: AtomicUsize,
+/// One worker's part of a run, the tasks `next..end` (`end` in the high half). The worker takes the first, others take
+/// the last when theirs are done, so that a worker's tasks stay neighbours.
+struct Share(AtomicU64);
+
+impl Share {
+    const HALF: u32 = 32;
+
+    fn set(&self, next: usize, end: usize) {
+        self.0.store((end as u64) << Share::HALF | next as u64, Ordering::Relaxed);
+    }
+
+    fn take(&self, first: bool) -> Option<usize> {
+        let mut now = self.0.load(Ordering::Relaxed);
+        loop {
+            let (next, end) = (now & u64::from(u32::MAX), now >> Share::HALF);
+            if next >= end {
+                return None;
+            }
+            let (task, left) = if first { (next, now + 1) } else { (end - 1, now - (1 << Share::HALF)) };
+            match self.0.compare_exchange_weak(now, left, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => return Some(task as usize),
+                Err(changed) => now = changed,
+            }
+        }
+    }
 }
 
 struct Shared {
@@ -70,9 +91,7 @@ impl Pool {
         let shared = Arc::new(Shared {
             gate: Padded(AtomicU64::new(0)),
             task: UnsafeCell::new(None),
-            shares: (0..threads)
-                .map(|_| Padded(Share { next: AtomicUsize::new(0), end: AtomicUsize::new(0) }))
-                .collect(),
+            shares: (0..threads).map(|_| Padded(Share(AtomicU64::new(0)))).collect(),
             parked: (0..threads).map(|_| Padded(AtomicBool::new(false))).collect(),
             closing: AtomicBool::new(false),
             panicked: AtomicBool::new(false),
@@ -103,8 +122,10 @@ impl Pool {
     /// on the calling thread as worker 0.
     ///
     /// # Panics
-    /// With the first panic of a task, after every worker has left the run; tasks not yet begun are dropped.
+    /// When there are 2³² tasks or more. With the first panic of a task, after every worker has left the run; tasks not
+    /// yet begun are dropped.
     pub fn run(&self, tasks: usize, task: &(dyn Fn(usize, usize) + Sync)) {
+        assert!(u32::try_from(tasks).is_ok(), "{tasks} tasks in one run");
         if tasks <= 1 || self.workers.is_empty() || self.busy.swap(true, Ordering::Acquire) {
             for i in 0..tasks {
                 task(i, 0);
@@ -123,8 +144,7 @@ impl Pool {
         let shared = &*self.shared;
         let threads = self.threads();
         for (worker, share) in shared.shares.iter().enumerate() {
-            share.0.next.store(worker * tasks / threads, Ordering::Relaxed);
-            share.0.end.store((worker + 1) * tasks / threads, Ordering::Relaxed);
+            share.0.set(worker * tasks / threads, (worker + 1) * tasks / threads);
         }
         // SAFETY: only the lifetime changes; every worker has left the gate before this function returns.
         let erased =
@@ -233,18 +253,14 @@ impl Shared {
         let all = catch_unwind(AssertUnwindSafe(|| {
             for offset in 0..self.shares.len() {
                 let share = &self.shares[(worker + offset) % self.shares.len()].0;
-                let end = share.end.load(Ordering::Relaxed);
-                while share.next.load(Ordering::Relaxed) < end {
-                    let i = share.next.fetch_add(1, Ordering::Relaxed);
-                    if i < end {
-                        task(i, worker);
-                    }
+                while let Some(i) = share.take(offset == 0) {
+                    task(i, worker);
                 }
             }
         }));
         if let Err(panic) = all {
             for share in &self.shares {
-                share.0.next.fetch_max(share.0.end.load(Ordering::Relaxed), Ordering::Relaxed);
+                share.0.set(0, 0);
             }
             self.panic.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).get_or_insert(panic);
             self.panicked.store(true, Ordering::Release);
@@ -277,6 +293,8 @@ impl Wait {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicUsize;
+
     use super::*;
 
     /// Runs `tasks` tasks and checks that each ran exactly once.

@@ -43,7 +43,10 @@ impl fmt::Display for DeviceError {
             ),
             DeviceError::Unsupported(what) => write!(f, "the device cannot do this: {what}"),
             DeviceError::IndexOutOfRange { kernel, index, extent } => {
-                write!(f, "index {index} is out of range in {kernel}: the axis has {extent} elements, numbered from 0")
+                write!(
+                    f,
+                    "index {index} is out of range in {kernel}: the axis has {extent} elements, numbered from 0"
+                )
             }
             DeviceError::Binding(what) => write!(f, "memory does not fit the program: {what}"),
             DeviceError::Failed(what) => write!(f, "the device failed: {what}"),

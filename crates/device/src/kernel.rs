@@ -172,11 +172,16 @@ impl Instruction {
     /// Buffers it reads.
     pub fn reads(&self) -> SmallVec<[BufferId; 3]> {
         match self {
-            Instruction::Load { buffer, .. } | Instruction::LoadAt { buffer, .. } => SmallVec::from_slice(&[*buffer]),
-            Instruction::Random { seed, step, iteration, .. } => SmallVec::from_slice(&[*seed, *step, *iteration]),
-            Instruction::Literal(_) | Instruction::Index { .. } | Instruction::Product(_) | Instruction::Apply { .. } => {
-                SmallVec::new()
+            Instruction::Load { buffer, .. } | Instruction::LoadAt { buffer, .. } => {
+                SmallVec::from_slice(&[*buffer])
             }
+            Instruction::Random { seed, step, iteration, .. } => {
+                SmallVec::from_slice(&[*seed, *step, *iteration])
+            }
+            Instruction::Literal(_)
+            | Instruction::Index { .. }
+            | Instruction::Product(_)
+            | Instruction::Apply { .. } => SmallVec::new(),
         }
     }
 }

@@ -1,7 +1,9 @@
 //! The null executor: plans, checks bindings and counts, but computes nothing. The whole compiler is testable on it.
 
 use crate::error::DeviceError;
-use crate::executor::{Bindings, Capabilities, Executable, Executor, Memory, RawMemory, Statistics, Target, Token};
+use crate::executor::{
+    Bindings, Capabilities, Executable, Executor, Memory, RawMemory, Statistics, Target, Token,
+};
 use crate::program::{Program, Step};
 use std::any::Any;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -81,7 +83,9 @@ impl Executor for Null {
 
     fn allocate(&self, bytes: usize) -> Result<Memory, DeviceError> {
         let mut counters = lock(&self.counters);
-        if let Some(limit) = self.capabilities.memory_bytes.filter(|limit| counters.live_bytes + bytes > *limit) {
+        if let Some(limit) =
+            self.capabilities.memory_bytes.filter(|limit| counters.live_bytes + bytes > *limit)
+        {
             let reason = format!("the device has {limit} bytes");
             return Err(DeviceError::OutOfMemory { asked: bytes, held: counters.live_bytes, reason });
         }

@@ -34,25 +34,44 @@ fn steps(list: &[Step], f: &mut fmt::Formatter<'_>, depth: usize) -> fmt::Result
                 let times = if c.batch == 1 { String::new() } else { format!("{} x ", c.batch) };
                 let strides = |o: &crate::Operand| format!("b{}[{}, {}]", o.buffer.0, o.row, o.column);
                 let (lhs, rhs) = (strides(&c.lhs), strides(&c.rhs));
-                writeln!(f, "{indent}product {times}[{}, {}] x [{}, {}] {} {lhs} {rhs}", c.m, c.k, c.k, c.n, c.dtype)?;
+                writeln!(
+                    f,
+                    "{indent}product {times}[{}, {}] x [{}, {}] {} {lhs} {rhs}",
+                    c.m, c.k, c.k, c.n, c.dtype
+                )?;
                 kernel(&c.epilogue, f, depth + 1)?;
             }
             Step::Scatter(s) => writeln!(
                 f,
                 "{indent}scatter {} b{} [{}, {}, {}] at b{}[{}] from b{}",
-                s.kind.name(), s.destination.0, s.outer, s.extent, s.inner, s.indices.0, s.count, s.updates.0
+                s.kind.name(),
+                s.destination.0,
+                s.outer,
+                s.extent,
+                s.inner,
+                s.indices.0,
+                s.count,
+                s.updates.0
             )?,
-            Step::Copy { source, destination } => writeln!(f, "{indent}copy b{} to b{}", source.0, destination.0)?,
+            Step::Copy { source, destination } => {
+                writeln!(f, "{indent}copy b{} to b{}", source.0, destination.0)?
+            }
             Step::Loop(l) => {
                 let order = if l.reverse { " reverse" } else { "" };
                 writeln!(f, "{indent}loop {}{order}", l.iterations)?;
                 for window in &l.windows {
-                    writeln!(f, "{indent}  b{} = b{} by {} bytes", window.buffer.0, window.parent.0, window.stride)?;
+                    writeln!(
+                        f,
+                        "{indent}  b{} = b{} by {} bytes",
+                        window.buffer.0, window.parent.0, window.stride
+                    )?;
                 }
                 steps(&l.body, f, depth + 1)?;
             }
             Step::Claimed { name, inputs, outputs } => {
-                let ids = |list: &[BufferId]| list.iter().map(|b| format!("b{}", b.0)).collect::<Vec<_>>().join(", ");
+                let ids = |list: &[BufferId]| {
+                    list.iter().map(|b| format!("b{}", b.0)).collect::<Vec<_>>().join(", ")
+                };
                 writeln!(f, "{indent}{} = call {name} {}", ids(outputs), ids(inputs))?;
             }
         }
@@ -75,12 +94,24 @@ fn kernel(k: &Kernel, f: &mut fmt::Formatter<'_>, depth: usize) -> fmt::Result {
         line(register, instruction, f, &indent)?;
     }
     for store in &k.stores {
-        writeln!(f, "{indent}  store {} b{}{} r{}", store.dtype, store.buffer.0, map(&store.map), store.register)?;
+        writeln!(
+            f,
+            "{indent}  store {} b{}{} r{}",
+            store.dtype,
+            store.buffer.0,
+            map(&store.map),
+            store.register
+        )?;
     }
     Ok(())
 }
 
-fn line(register: Register, instruction: &Instruction, f: &mut fmt::Formatter<'_>, indent: &str) -> fmt::Result {
+fn line(
+    register: Register,
+    instruction: &Instruction,
+    f: &mut fmt::Formatter<'_>,
+    indent: &str,
+) -> fmt::Result {
     write!(f, "{indent}  r{register} = ")?;
     match instruction {
         Instruction::Literal(literal) => writeln!(f, "{} {literal}", literal.dtype()),

@@ -219,7 +219,12 @@ impl Program {
             state: bytes(&self.states),
             arena: self.slabs.iter().sum(),
             rings: ring * (bytes(&self.inputs) + bytes(&self.outputs)),
-            derived: self.buffers.iter().filter(|b| matches!(b.class, Class::Derived(_))).map(|b| b.bytes).sum(),
+            derived: self
+                .buffers
+                .iter()
+                .filter(|b| matches!(b.class, Class::Derived(_)))
+                .map(|b| b.bytes)
+                .sum(),
         }
     }
 }

@@ -65,7 +65,9 @@ fn train(rounds: usize, print: bool) -> Result<(), Error> {
         }
     }
     let each = started.elapsed().as_secs_f64() * 1e6 / rounds as f64;
-    println!("{rounds} rounds: loss {first:.6} to {last:.6}, variance of y {variance:.6}; {each:.1} us a round");
+    println!(
+        "{rounds} rounds: loss {first:.6} to {last:.6}, variance of y {variance:.6}; {each:.1} us a round"
+    );
     Ok(())
 }
 

@@ -1,9 +1,11 @@
-//! What this crate itself costs per step, measured on the null device, which computes nothing: the plain loop of
-//! `logistic` recorded anew each round, and the same step recorded once. The best of several batches is printed, since
-//! other work on the machine only adds. With the argument `plain` only the first is run, for a profiler.
+//! What a step of the loop of `logistic` costs when it is recorded anew each round, and when it is recorded once: on the
+//! null device, which computes nothing, so that it is this crate's own cost, then on the CPU with one thread and with
+//! all. The best of many short batches is printed, since other work on the machine only adds. With the argument `null`
+//! only the first device is measured.
 
 use std::sync::Arc;
 use std::time::Instant;
+use warploom_cpu::Cpu;
 use warploom_device::null::Null;
 use warploom_tensor::{DType, Device, ElementwiseMethods, Error, InputSpec, Tensor, Variable, gradients};
 
@@ -43,9 +45,9 @@ impl Model {
     }
 }
 
-fn best(batches: usize, rounds: usize, mut body: impl FnMut() -> Result<(), Error>) -> Result<f64, Error> {
+fn best(rounds: usize, mut body: impl FnMut() -> Result<(), Error>) -> Result<f64, Error> {
     let mut best = f64::INFINITY;
-    for _ in 0..batches {
+    for _ in 0..BATCHES {
         let started = Instant::now();
         for _ in 0..rounds {
             body()?;
@@ -55,29 +57,29 @@ fn best(batches: usize, rounds: usize, mut body: impl FnMut() -> Result<(), Erro
     Ok(best)
 }
 
-fn main() -> Result<(), Error> {
-    let device = Device::from_executor(Arc::new(Null::default()));
+fn measure(device: &Device) -> Result<(), Error> {
     device.scope(|| {
-        let (x, y) = (Tensor::from_slice(&[0f32; 1000], &[100, 10]), Tensor::from_slice(&[0f32; 100], &[100, 1]));
+        let (x, y) =
+            (Tensor::from_slice(&[0f32; 1000], &[100, 10]), Tensor::from_slice(&[0f32; 100], &[100, 1]));
         let model = Model::new();
-        let plain = best(BATCHES, ROUNDS, || model.step(&x, &y)?.item::<f32>().map(|_| ()))?;
-        println!("plain loop: {plain:.2} us a step");
-        if std::env::args().nth(1).as_deref() == Some("plain") {
-            return Ok(());
-        }
-        let forward = best(BATCHES, ROUNDS, || {
-            let [w, b] = &model.parameters;
-            std::hint::black_box(((x.matmul(w) + b).sigmoid() - &y).square().mean_all());
-            Ok(())
-        })?;
-        println!("  recording the forward pass alone: {forward:.2} us");
+        let plain = best(ROUNDS, || model.step(&x, &y)?.item::<f32>().map(|_| ()))?;
+        println!("{}: plain loop {plain:.2} us a step", device.id());
         let specs = [InputSpec::from(&x), InputSpec::from(&y)];
         let step = device.try_record(&specs, |inputs| Ok(vec![model.step(&inputs[0], &inputs[1])?]))?;
-        let run = best(BATCHES, 10 * ROUNDS, || step.run(&[&x, &y]).map(|_| ()))?;
-        println!("recorded step: {run:.3} us a run");
+        let run = best(10 * ROUNDS, || step.run(&[&x, &y]).map(|_| ()))?;
+        println!("{}: recorded step {run:.3} us a run, {} launches", device.id(), step.launches_per_run());
         let mut bound = step.bind(2)?;
-        let launch = best(BATCHES, 10 * ROUNDS, || bound.launch(0).map(|_| ()))?;
-        println!("bound step: {launch:.3} us a launch");
+        let launch = best(10 * ROUNDS, || bound.launch(0).map(|_| ()))?;
+        println!("{}: bound step {launch:.3} us a launch", device.id());
         Ok(())
     })
+}
+
+fn main() -> Result<(), Error> {
+    measure(&Device::from_executor(Arc::new(Null::default())))?;
+    if std::env::args().nth(1).as_deref() == Some("null") {
+        return Ok(());
+    }
+    measure(&Device::from_executor(Arc::new(Cpu::new(Some(1)))))?;
+    measure(&Device::from_executor(Arc::new(Cpu::new(None))))
 }

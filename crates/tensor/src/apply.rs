@@ -50,7 +50,7 @@ impl Tensor {
         match by_rule(&op, inputs, &origin) {
             Err(error) => fail(Tensor::failed(error.into())),
             Ok(types) => {
-                let inputs = inputs.iter().map(|t| Tensor::clone(t)).collect();
+                let inputs = inputs.iter().copied().cloned().collect();
                 Tensor::several(op, types, inputs, origin, device)
             }
         }
@@ -65,7 +65,13 @@ impl Tensor {
         device: Option<Device>,
     ) -> Vec<Tensor> {
         let first = types.first().cloned().unwrap_or_else(|| Type::scalar(warploom_graph::DType::Bool));
-        let maker = Tensor::lazy(Kind::Several(Arc::new(op), types.clone()), first, inputs, origin.clone(), device.clone());
+        let maker = Tensor::lazy(
+            Kind::Several(Arc::new(op), types.clone()),
+            first,
+            inputs,
+            origin.clone(),
+            device.clone(),
+        );
         let output = |(slot, ty)| {
             let input = SmallVec::from_iter([maker.clone()]);
             Tensor::lazy(Kind::Output(slot), ty, input, origin.clone(), device.clone())
@@ -85,7 +91,7 @@ impl Tensor {
 }
 
 fn make(op: Op, ty: Type, inputs: &[&Tensor], origin: Origin, device: Option<Device>) -> Tensor {
-    Tensor::lazy(Kind::Op(Arc::new(op)), ty, inputs.iter().map(|t| Tensor::clone(t)).collect(), origin, device)
+    Tensor::lazy(Kind::Op(Arc::new(op)), ty, inputs.iter().copied().cloned().collect(), origin, device)
 }
 
 /// The device of all operands.
@@ -96,7 +102,11 @@ pub(crate) fn common_device<T: Borrow<Tensor>>(inputs: &[T]) -> Result<Option<De
         if let (Some(a), Some(b)) = (device, &other.borrow().0.device)
             && a != b
         {
-            return Err(format!("one operand is on {}, another on {}; move one with .to(&device)", a.id(), b.id()));
+            return Err(format!(
+                "one operand is on {}, another on {}; move one with .to(&device)",
+                a.id(),
+                b.id()
+            ));
         }
     }
     Ok(device.clone())
@@ -115,10 +125,25 @@ fn plain(op: &Op, inputs: &[&Tensor]) -> Option<Type> {
             let shape: Dims = (0..ty.rank()).filter(|a| !axes.contains(a)).map(|a| ty.shape[a]).collect();
             Some(Type { dtype: ty.dtype, shape })
         }
+        Op::Contract(axes) => {
+            let [lhs, rhs] = inputs else { return None };
+            let (lhs, rhs) = (lhs.ty(), rhs.ty());
+            let ([], [(l, r)]) = (&axes.batch[..], &axes.sum[..]) else { return None };
+            if lhs.dtype != rhs.dtype || !lhs.dtype.is_float() || lhs.shape.get(*l)? != rhs.shape.get(*r)? {
+                return None;
+            }
+            let free = |shape: &Dims, summed: usize| -> Dims {
+                (0..shape.len()).filter(|a| *a != summed).map(|a| shape[a]).collect()
+            };
+            let mut shape = free(&lhs.shape, *l);
+            shape.extend_from_slice(&free(&rhs.shape, *r));
+            Some(Type { dtype: lhs.dtype, shape })
+        }
         Op::Reshape(shape) => {
             let [input] = inputs else { return None };
             let elements = shape.iter().try_fold(1usize, |n, extent| n.checked_mul(*extent))?;
-            (elements == input.ty().elements()).then(|| Type { dtype: input.ty().dtype, shape: shape.clone() })
+            (elements == input.ty().elements())
+                .then(|| Type { dtype: input.ty().dtype, shape: shape.clone() })
         }
         Op::Expand(shape) => {
             let [input] = inputs else { return None };
@@ -145,7 +170,6 @@ fn plain(op: &Op, inputs: &[&Tensor]) -> Option<Type> {
         | Op::Pad { .. }
         | Op::Concat(_)
         | Op::Reduce { .. }
-        | Op::Contract(_)
         | Op::Gather { .. }
         | Op::Scatter { .. }
         | Op::Scan { .. }
@@ -154,7 +178,11 @@ fn plain(op: &Op, inputs: &[&Tensor]) -> Option<Type> {
 }
 
 /// The result's types by the graph's own rule, asked of a graph of one node.
-pub(crate) fn by_rule(op: &Op, inputs: &[&Tensor], origin: &Origin) -> Result<Vec<Type>, warploom_graph::Error> {
+pub(crate) fn by_rule(
+    op: &Op,
+    inputs: &[&Tensor],
+    origin: &Origin,
+) -> Result<Vec<Type>, warploom_graph::Error> {
     let mut graph = Graph::new();
     let values: SmallVec<[Value; 4]> =
         inputs.iter().map(|t| graph.parameter(t.ty().clone(), origin.clone())).collect();

@@ -67,7 +67,10 @@ impl Bound {
     pub fn upload(&self, slot: usize, index: usize, bytes: &[u8]) -> Result<Token, Error> {
         let ty = &self.recorded.inputs()[index];
         if bytes.len() != ty.bytes() {
-            return Err(Error::new("upload", format!("input {index} is {ty}, {} bytes, found {}", ty.bytes(), bytes.len())));
+            return Err(Error::new(
+                "upload",
+                format!("input {index} is {ty}, {} bytes, found {}", ty.bytes(), bytes.len()),
+            ));
         }
         Ok(self.recorded.device().executor().upload(self.input(slot, index), 0, bytes)?)
     }

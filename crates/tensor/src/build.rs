@@ -57,7 +57,8 @@ fn add(trace: &Trace, made: &mut GraphOfTrace, position: usize) -> Result<Built,
     let origin = &node.origin;
     let numbers: SmallVec<[u32; 4]> =
         trace.inputs(position).iter().filter_map(|edge| trace.number_of(*edge)).collect();
-    let operands = |made: &GraphOfTrace| numbers.iter().map(|n| made.value(*n)).collect::<SmallVec<[Value; 4]>>();
+    let operands =
+        |made: &GraphOfTrace| numbers.iter().map(|n| made.value(*n)).collect::<SmallVec<[Value; 4]>>();
     Ok(match &node.kind {
         Kind::Elementwise { row, literal } => {
             let mut inputs = operands(made);
@@ -71,7 +72,9 @@ fn add(trace: &Trace, made: &mut GraphOfTrace, position: usize) -> Result<Built,
             Built::Value(made.graph.apply(Op::Elementwise(*row), &inputs, origin.clone())?)
         }
         Kind::Op(op) => Built::Value(made.graph.apply(Op::clone(op), &operands(made), origin.clone())?),
-        Kind::Several(op, _) => Built::Several(made.graph.add(Op::clone(op), &operands(made), origin.clone())?),
+        Kind::Several(op, _) => {
+            Built::Several(made.graph.add(Op::clone(op), &operands(made), origin.clone())?)
+        }
         Kind::Output(slot) => {
             let Built::Several(maker) = made.built[numbers[0] as usize] else {
                 return Err(Error::at("output", "of a value that has one output", origin));

@@ -3,8 +3,8 @@
 
 use crate::device::Device;
 use crate::error::Error;
-use crate::tensor::Tensor;
 use crate::node::{Kind, next_id};
+use crate::tensor::Tensor;
 use crate::variable::Slot;
 use smallvec::SmallVec;
 use std::cell::{Cell, RefCell};
@@ -90,12 +90,15 @@ pub(crate) fn read(slot: &Arc<Slot>, device: &Device, origin: &Origin) -> Option
         return None;
     }
     LEVELS.with_borrow_mut(|levels| {
-        let touched = levels.iter_mut().find_map(|l| if let Level::Program(touched) = l { Some(touched) } else { None })?;
+        let touched = levels
+            .iter_mut()
+            .find_map(|l| if let Level::Program(touched) = l { Some(touched) } else { None })?;
         if let Some(found) = touched.iter().find(|t| t.slot.id == slot.id) {
             return Some(found.current.clone());
         }
         let kind = Kind::State(slot.clone());
-        let current = Tensor::lazy(kind, slot.ty.clone(), SmallVec::new(), origin.clone(), Some(device.clone()));
+        let current =
+            Tensor::lazy(kind, slot.ty.clone(), SmallVec::new(), origin.clone(), Some(device.clone()));
         touched.push(Touched { slot: slot.clone(), current: current.clone(), assigned: false });
         Some(current)
     })
@@ -108,10 +111,13 @@ pub(crate) fn assign(slot: &Arc<Slot>, next: Tensor, origin: &Origin) -> Result<
     }
     LEVELS.with_borrow_mut(|levels| {
         if matches!(levels.last(), Some(Level::Region(_))) {
-            let message = "a variable cannot be assigned within a scan or call; return the value from its body";
+            let message =
+                "a variable cannot be assigned within a scan or call; return the value from its body";
             return Err(Error::at("assign", message, origin));
         }
-        let found = levels.iter_mut().find_map(|l| if let Level::Program(touched) = l { Some(touched) } else { None });
+        let found = levels
+            .iter_mut()
+            .find_map(|l| if let Level::Program(touched) = l { Some(touched) } else { None });
         let Some(touched) = found else { return Ok(Some(next)) };
         match touched.iter_mut().find(|t| t.slot.id == slot.id) {
             Some(found) => {

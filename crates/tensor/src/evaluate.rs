@@ -37,6 +37,10 @@ pub(crate) fn evaluate(roots: &[Tensor], line: Line) -> Result<(), Error> {
         }
     }
     let device = first.device()?;
+    if let Some(other) = roots.iter().find(|root| root.0.device != first.0.device) {
+        let message = format!("{} is on another device than {}", other.described(), first.described());
+        return Err(Error::at_line("look", message, line));
+    }
     let mut launcher = device.launcher();
     run(&device, &mut launcher, roots, line)?;
     launcher.queue.wait_all(&device)
@@ -52,7 +56,12 @@ pub(crate) fn flush(device: &Device, line: Line) -> Result<(), Error> {
 
 /// Launches what `roots` need with the pending assignments. First values of variables run before, in a program of their
 /// own, so that the first round of a training loop is the same program as the others.
-pub(crate) fn run(device: &Device, launcher: &mut Launcher, roots: &[Tensor], line: Line) -> Result<(), Error> {
+pub(crate) fn run(
+    device: &Device,
+    launcher: &mut Launcher,
+    roots: &[Tensor],
+    line: Line,
+) -> Result<(), Error> {
     let mut updates: Vec<Arc<Slot>> = Vec::new();
     device.take_pending(&mut updates);
     if updates.iter().any(|slot| slot.is_initial()) {
@@ -143,7 +152,9 @@ impl<'a> Run<'a> {
 
     fn launch(&self, launcher: &mut Launcher, trace: &mut Trace, buffers: &mut Buffers) -> Result<(), Error> {
         let nexts = self.moves.iter().map(|step| &step.next);
-        trace.collect(self.roots.iter().chain(nexts), |node| matches!(node.kind, Kind::Parameter | Kind::State(_)))?;
+        trace.collect(self.roots.iter().chain(nexts), |node| {
+            matches!(node.kind, Kind::Parameter | Kind::State(_))
+        })?;
         let mut bound = Bound::default();
         self.encode(launcher, trace, buffers, &mut bound)?;
         let hash = encode::hash(&trace.tokens);
@@ -180,7 +191,8 @@ impl<'a> Run<'a> {
         let Bound { parameters, results, outputs, random } = bound;
         let mut leaf = |tensor: &Tensor, tokens: &mut Vec<u64>| {
             let Content::Ready { memory, state, .. } = &*tensor.0.content() else {
-                let message = "a value from inside a recording or region was looked at, or used outside of it";
+                let message =
+                    "a value from inside a recording or region was looked at, or used outside of it";
                 return Err(Error::at(tensor.0.op_name(), message, tensor.origin()));
             };
             if state.is_some() {
@@ -199,7 +211,10 @@ impl<'a> Run<'a> {
         trace.encode(&mut leaf)?;
         let updated = |trace: &Trace, position: u32| {
             let same = trace.entries[position as usize].same;
-            self.moves.iter().filter_map(|m| trace.find(&m.next)).any(|p| trace.entries[p as usize].same == same)
+            self.moves
+                .iter()
+                .filter_map(|m| trace.find(&m.next))
+                .any(|p| trace.entries[p as usize].same == same)
         };
         for (i, root) in self.roots.iter().enumerate() {
             if let Some(position) = trace.find(root)
@@ -301,6 +316,7 @@ impl<'a> Run<'a> {
             if let Content::Inputs(inputs) = before
                 && let Some(value) = inputs.first()
                 && !matches!(value.0.kind, Kind::Version)
+                && trace.find(value).is_some_and(|position| buffers.alive.contains(position as usize))
             {
                 let mut content = value.0.content();
                 if let Content::Inputs(_) = &*content {
@@ -326,7 +342,9 @@ impl<'a> Run<'a> {
             }
             let node = &*trace.entries[position].tensor.0;
             if let Content::Ready { state, behind, .. } = &*node.content() {
-                if state.is_some() && self.moves.iter().all(|m| !Arc::ptr_eq(&m.old.0, &trace.entries[position].tensor.0)) {
+                if state.is_some()
+                    && self.moves.iter().all(|m| !Arc::ptr_eq(&m.old.0, &trace.entries[position].tensor.0))
+                {
                     ids.push(node.id);
                 }
                 ids.extend(behind.iter().flat_map(|ids| ids.iter()));
@@ -353,7 +371,12 @@ fn passes_gradient(node: &Node) -> bool {
     }
 }
 
-fn launch(queue: &mut Queue, device: &Device, compiled: &crate::launcher::Compiled, buffers: &Buffers) -> Result<(), Error> {
+fn launch(
+    queue: &mut Queue,
+    device: &Device,
+    compiled: &crate::launcher::Compiled,
+    buffers: &Buffers,
+) -> Result<(), Error> {
     let memories: [&[Memory]; 3] = [&buffers.states, &buffers.inputs, &buffers.outputs];
     queue.launch(device, &*compiled.executable, &compiled.derived, memories)?;
     Ok(())
@@ -361,7 +384,8 @@ fn launch(queue: &mut Queue, device: &Device, compiled: &crate::launcher::Compil
 
 /// The program of an encoded trace.
 fn recording(trace: &Trace, bound: &Bound) -> Result<Recording, Error> {
-    let leaf = |graph: &mut Graph, tensor: &Tensor| graph.parameter(tensor.ty().clone(), tensor.origin().clone());
+    let leaf =
+        |graph: &mut Graph, tensor: &Tensor| graph.parameter(tensor.ty().clone(), tensor.origin().clone());
     let mut made = build(trace, Graph::new(), leaf)?;
     let mut parameters: Vec<ParameterRole> = Vec::new();
     let mut leaves = bound.parameters.iter();

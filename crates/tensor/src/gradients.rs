@@ -8,7 +8,7 @@ use crate::operand::Operand;
 use crate::scope;
 use crate::tensor::Tensor;
 use crate::trace::{Numbered, Trace};
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 use std::sync::Arc;
 use warploom_graph::{Builder, DType, Elementwise, Graph, Literal, Node, Op, Origin, Type, Value};
 
@@ -53,7 +53,11 @@ enum Reference {
 pub fn gradients(loss: &Tensor, wrt: &[&dyn Operand]) -> Result<Vec<Tensor>, Error> {
     let origin = scope::origin();
     let found = differentiate(loss, wrt, &origin)?;
-    found.into_iter().zip(wrt).map(|(gradient, item)| gradient.ok_or_else(|| independent(loss, *item, &origin))).collect()
+    found
+        .into_iter()
+        .zip(wrt)
+        .map(|(gradient, item)| gradient.ok_or_else(|| independent(loss, *item, &origin)))
+        .collect()
 }
 
 /// As [`gradients`], with zeros for variables on which the loss does not depend.
@@ -63,7 +67,11 @@ pub fn gradients(loss: &Tensor, wrt: &[&dyn Operand]) -> Result<Vec<Tensor>, Err
 #[track_caller]
 pub fn gradients_or_zeros(loss: &Tensor, wrt: &[&dyn Operand]) -> Result<Vec<Tensor>, Error> {
     let found = differentiate(loss, wrt, &scope::origin())?;
-    Ok(found.into_iter().zip(wrt).map(|(g, item)| g.unwrap_or_else(|| item.tensor().full_like(0.0))).collect())
+    Ok(found
+        .into_iter()
+        .zip(wrt)
+        .map(|(g, item)| g.unwrap_or_else(|| item.tensor().full_like(0.0)))
+        .collect())
 }
 
 fn independent(loss: &Tensor, item: &dyn Operand, origin: &Origin) -> Error {
@@ -92,7 +100,8 @@ fn differentiate(loss: &Tensor, wrt: &[&dyn Operand], origin: &Origin) -> Result
         }
         if item.variable().is_none() {
             let name = item.operand_name().map_or("the tensor".into(), |name| format!("`{name}`"));
-            let message = format!("{name} is not a Variable (made at {}); wrap it with Variable::new", value.origin());
+            let message =
+                format!("{name} is not a Variable (made at {}); wrap it with Variable::new", value.origin());
             return Err(Error::at("gradients", message, origin));
         }
         if !value.ty().dtype.is_float() {
@@ -116,13 +125,20 @@ fn differentiate(loss: &Tensor, wrt: &[&dyn Operand], origin: &Origin) -> Result
 /// Gradients stop at what no operation made, and at what variables were assigned.
 fn is_leaf(node: &node::Node) -> bool {
     match &node.kind {
-        Kind::Version | Kind::Leaf | Kind::Parameter | Kind::State(_) | Kind::Random(_) | Kind::Key(_) => true,
+        Kind::Version | Kind::Leaf | Kind::Parameter | Kind::State(_) | Kind::Random(_) | Kind::Key(_) => {
+            true
+        }
         Kind::Op(op) => matches!(**op, Op::StopGradient),
         Kind::Elementwise { .. } | Kind::Several(..) | Kind::Output(_) | Kind::Failed(_) => false,
     }
 }
 
-fn walk(trace: &mut Trace, loss: &Tensor, values: &[Tensor], origin: &Origin) -> Result<Vec<Option<Tensor>>, Error> {
+fn walk(
+    trace: &mut Trace,
+    loss: &Tensor,
+    values: &[Tensor],
+    origin: &Origin,
+) -> Result<Vec<Option<Tensor>>, Error> {
     trace.collect([loss], is_leaf)?;
     check_forgotten(trace, values, origin)?;
     let mut leaf = |tensor: &Tensor, tokens: &mut Vec<u64>| {
@@ -177,7 +193,8 @@ fn check_forgotten(trace: &Trace, values: &[Tensor], origin: &Origin) -> Result<
 }
 
 fn template(trace: &Trace, of: u32, wrt: &[Option<u32>], origin: &Origin) -> Result<Template, Error> {
-    let leaf = |graph: &mut Graph, tensor: &Tensor| graph.parameter(tensor.ty().clone(), tensor.origin().clone());
+    let leaf =
+        |graph: &mut Graph, tensor: &Tensor| graph.parameter(tensor.ty().clone(), tensor.origin().clone());
     let forward = build(trace, Graph::new(), leaf)?;
     let mut references: Vec<Option<Reference>> = vec![None; forward.graph.value_count()];
     for (number, built) in (0..).zip(&forward.built) {
@@ -196,7 +213,8 @@ fn template(trace: &Trace, of: u32, wrt: &[Option<u32>], origin: &Origin) -> Res
     let asked: Vec<Value> = wrt.iter().flatten().map(|number| forward.value(*number)).collect();
     let builder = Builder::new(forward.graph, origin.clone());
     let mut found = warploom_graph::gradient::gradients(&builder, loss, &asked)?.into_iter();
-    let results: Vec<Option<Value>> = wrt.iter().map(|number| number.and_then(|_| found.next().flatten())).collect();
+    let results: Vec<Option<Value>> =
+        wrt.iter().map(|number| number.and_then(|_| found.next().flatten())).collect();
     let graph = builder.finish();
     references.resize(graph.value_count(), None);
     Ok(written(&graph, references, &results))
@@ -300,12 +318,19 @@ fn lift(trace: &Trace, template: &Template) -> Vec<Option<Tensor>> {
                 _ => Type::scalar(DType::F32),
             };
             let origin = maker.origin().clone();
-            Tensor::lazy(Kind::Output(slot as usize), ty, SmallVec::from_iter([maker]), origin, device.clone())
+            Tensor::lazy(
+                Kind::Output(slot as usize),
+                ty,
+                SmallVec::from_iter([maker]),
+                origin,
+                device.clone(),
+            )
         }
         Reference::New(node, slot) => made[node as usize][slot as usize].clone(),
     };
     for node in &template.nodes {
-        let inputs: SmallVec<[Tensor; 3]> = node.inputs.iter().map(|r| resolve(&made, r)).collect();
+        let mut inputs: SmallVec<[Tensor; 3]> = SmallVec::new();
+        node.inputs.iter().for_each(|r| inputs.push(resolve(&made, r)));
         let (origin, device) = (node.origin.clone(), device.clone());
         let kind = match &node.kind {
             TemplateKind::Several(op) => {
@@ -315,8 +340,8 @@ fn lift(trace: &Trace, template: &Template) -> Vec<Option<Tensor>> {
             TemplateKind::Elementwise { row, literal } => Kind::Elementwise { row: *row, literal: *literal },
             TemplateKind::Op(op) => Kind::Op(op.clone()),
         };
-        made.push(SmallVec::from_iter([Tensor::lazy(kind, node.types[0].clone(), inputs, origin, device)]));
+        let ty = Type::new(node.types[0].dtype, &node.types[0].shape);
+        made.push(smallvec![Tensor::lazy(kind, ty, inputs, origin, device)]);
     }
     template.results.iter().map(|reference| reference.as_ref().map(|r| resolve(&made, r))).collect()
 }
-

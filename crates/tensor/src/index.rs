@@ -38,9 +38,17 @@ impl Tensor {
     }
 
     #[track_caller]
-    fn scatter(&self, kind: ScatterKind, axis: isize, indices: &impl Operand, updates: &impl Operand) -> Tensor {
+    fn scatter(
+        &self,
+        kind: ScatterKind,
+        axis: isize,
+        indices: &impl Operand,
+        updates: &impl Operand,
+    ) -> Tensor {
         match self.axis_of("scatter", axis) {
-            Ok(axis) => Tensor::apply(Op::Scatter { kind, axis }, &[self, &indices.tensor(), &updates.tensor()]),
+            Ok(axis) => {
+                Tensor::apply(Op::Scatter { kind, axis }, &[self, &indices.tensor(), &updates.tensor()])
+            }
             Err(failed) => failed,
         }
     }
@@ -70,6 +78,7 @@ impl Tensor {
             return Err(self.clone());
         }
         let origin = scope::origin();
-        integers::axis(axis, self.extents().len()).map_err(|message| Tensor::failed(Error::at(op, message, &origin)))
+        integers::axis(axis, self.extents().len())
+            .map_err(|message| Tensor::failed(Error::at(op, message, &origin)))
     }
 }

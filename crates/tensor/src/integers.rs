@@ -89,7 +89,10 @@ pub(crate) fn extents(list: &impl Integers, elements: usize) -> Result<Dims, Str
     if let Some(i) = inferred {
         if known == 0 || !elements.is_multiple_of(known) {
             shape.remove(i);
-            return Err(format!("{elements} elements do not divide into {} to infer an extent", show(&shape)));
+            return Err(format!(
+                "{elements} elements do not divide into {} to infer an extent",
+                show(&shape)
+            ));
         }
         shape[i] = elements / known;
     }

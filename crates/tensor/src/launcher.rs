@@ -85,7 +85,9 @@ impl Queue {
         let mut derived: Vec<Memory> = Vec::new();
         let positions = program.buffers.iter().filter_map(|buffer| match buffer.class {
             Class::Derived(position) => Some((position, buffer.bytes)),
-            Class::State(_) | Class::Input(_) | Class::Output(_) | Class::Arena { .. } | Class::Window => None,
+            Class::State(_) | Class::Input(_) | Class::Output(_) | Class::Arena { .. } | Class::Window => {
+                None
+            }
         });
         let mut positions: Vec<(usize, usize)> = positions.collect();
         positions.sort_unstable();
@@ -175,8 +177,13 @@ pub(crate) fn keep_older(device: &Device, slot: &Slot, ring: &mut Ring) -> Resul
         return Ok(());
     }
     let node = &versions.current.0;
-    let next =
-        Tensor::leaf(node.ty.clone(), slot.memory.clone(), Some(slot.id), node.origin.clone(), node.device.clone());
+    let next = Tensor::leaf(
+        node.ty.clone(),
+        slot.memory.clone(),
+        Some(slot.id),
+        node.origin.clone(),
+        node.device.clone(),
+    );
     move_away(device, &versions.current, ring)?;
     versions.current = next;
     Ok(())

@@ -7,6 +7,28 @@
 //! - [`scan`] and [`call`] record regions; [`module_scope`] names the module that records.
 //!
 //! Operators never return `Result`: see [`Tensor`] for how errors come out.
+//!
+//! ```
+//! use warploom_tensor::{Device, ElementwiseMethods, Tensor, Variable, gradients};
+//! # use std::sync::Arc;
+//! # let device = Device::from_executor(Arc::new(warploom_cpu::Cpu::new(Some(1))));
+//! # device.scope(|| -> Result<(), warploom_tensor::Error> {
+//!
+//! let x = Tensor::from([[0.0f32, 1.0], [1.0, 0.0], [1.0, 1.0]]);
+//! let y = Tensor::from([[0.0f32], [1.0], [1.0]]);
+//! let w = Variable::new(Tensor::zeros(&[2, 1], x.dtype()?)).named("W");
+//! for _ in 0..100 {
+//!     let loss = (x.matmul(&w).sigmoid() - &y).square().mean_all();
+//!     let gradient = gradients(&loss, &[&w])?.remove(0);
+//!     w.assign(&(&w - gradient * 0.5))?;
+//!     // Looking runs the round as one program: loss, gradient and assignment.
+//!     loss.item::<f32>()?;
+//! }
+//! let w = w.value().to_vec::<f32>()?;
+//! assert!(w[0] > 1.0 && w[1] < 0.5);
+//! # Ok(())
+//! # }).unwrap();
+//! ```
 
 mod apply;
 mod bound;

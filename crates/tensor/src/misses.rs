@@ -85,3 +85,36 @@ fn describe(graph: &Graph, node: &Node) -> String {
         op => format!("{} {ty}", op.name()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Misses, WARN_AT};
+    use std::panic::Location;
+    use warploom_graph::{DType, Dims, Graph, Literal, Op, Origin, Type};
+
+    fn program(extent: usize, number: f64) -> Graph {
+        let mut graph = Graph::new();
+        let x = graph.parameter(Type::new(DType::F32, &[extent]), Origin::here());
+        let fill = Op::Fill { value: Literal::new(DType::F32, number), shape: Dims::from_slice(&[2]) };
+        let value = graph.apply(fill, &[], Origin::here()).unwrap();
+        graph.set_results(vec![x, value]);
+        graph
+    }
+
+    #[test]
+    fn a_line_is_warned_about_once_with_what_differs() {
+        let mut misses = Misses::default();
+        let line = Location::caller();
+        let warnings: Vec<String> =
+            (0..20).filter_map(|i| misses.count(line, &program(2, i as f64))).collect();
+        assert_eq!(warnings.len(), 1);
+        let numbers =
+            format!("`fill {}.0, f32[2]`, which became `fill {}.0, f32[2]`", WARN_AT - 2, WARN_AT - 1);
+        for part in ["misses.rs", &numbers, "Tensor::from"] {
+            assert!(warnings[0].contains(part), "{}", warnings[0]);
+        }
+        let other = Location::caller();
+        let warnings: Vec<String> = (0..20).filter_map(|i| misses.count(other, &program(i, 0.0))).collect();
+        assert!(warnings[0].contains("parameter f32[6]") && warnings[0].contains("batch"), "{warnings:?}");
+    }
+}

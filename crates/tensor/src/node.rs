@@ -4,6 +4,7 @@ use crate::device::Device;
 use crate::error::Error;
 use crate::tensor::Tensor;
 use smallvec::SmallVec;
+use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use warploom_device::Memory;
@@ -72,18 +73,51 @@ pub(crate) fn next_id() -> u64 {
     NEXT_ID.fetch_add(1, Ordering::Relaxed)
 }
 
-impl Node {
-    pub fn new(kind: Kind, ty: Type, content: Content, origin: Origin, device: Option<Device>) -> Node {
-        Node {
-            id: next_id(),
-            mark: AtomicU64::new(0),
-            ty,
-            kind,
-            origin,
-            device,
-            name: OnceLock::new(),
-            content: Mutex::new(content),
+/// Nodes kept for use again at most, per thread.
+const SPARE: usize = 1024;
+
+thread_local! {
+    /// Nodes that nobody holds. A training loop makes and ends as many each round.
+    static SPARES: RefCell<Vec<Arc<Node>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Drops a tensor; its node is kept for use again if nobody else holds it.
+pub(crate) fn recycle(mut tensor: Tensor) {
+    let Some(node) = Arc::get_mut(&mut tensor.0) else { return };
+    // Before the list is borrowed: this may drop other nodes.
+    node.end();
+    SPARES.with_borrow_mut(|spares| {
+        if spares.len() < SPARE {
+            spares.push(tensor.0);
         }
+    });
+}
+
+impl Node {
+    pub fn new(kind: Kind, ty: Type, content: Content, origin: Origin, device: Option<Device>) -> Arc<Node> {
+        let id = next_id();
+        if let Some(mut spare) = SPARES.with_borrow_mut(Vec::pop)
+            && let Some(node) = Arc::get_mut(&mut spare)
+        {
+            (node.id, node.ty, node.kind, node.origin, node.device) = (id, ty, kind, origin, device);
+            *node.content.get_mut().unwrap_or_else(PoisonError::into_inner) = content;
+            // It may have been marked by a walk on another device.
+            *node.mark.get_mut() = 0;
+            return spare;
+        }
+        let content = Mutex::new(content);
+        let (mark, name) = (AtomicU64::new(0), OnceLock::new());
+        Arc::new(Node { id, mark, ty, kind, origin, device, name, content })
+    }
+
+    /// Lets go of all that the node holds.
+    fn end(&mut self) {
+        take_apart(self);
+        self.kind = Kind::Leaf;
+        self.origin.module = None;
+        self.device = None;
+        self.name.take();
+        *self.content.get_mut().unwrap_or_else(PoisonError::into_inner) = Content::Inputs(SmallVec::new());
     }
 
     pub fn content(&self) -> MutexGuard<'_, Content> {
@@ -92,7 +126,10 @@ impl Node {
 
     /// Whether the value was computed, and what made it is forgotten by now.
     pub fn is_computed(&self) -> bool {
-        matches!(self.kind, Kind::Elementwise { .. } | Kind::Op(_) | Kind::Output(_) | Kind::Random(_) | Kind::Key(_))
+        matches!(
+            self.kind,
+            Kind::Elementwise { .. } | Kind::Op(_) | Kind::Output(_) | Kind::Random(_) | Kind::Key(_)
+        )
     }
 
     /// The op's name for errors.
@@ -112,14 +149,18 @@ impl Node {
 }
 
 impl Drop for Node {
-    /// Takes operands apart one by one: dropping a long chain node within node would overflow the stack.
     fn drop(&mut self) {
-        let mut stack: SmallVec<[Tensor; 8]> = SmallVec::new();
-        release(self, &mut stack);
-        while let Some(mut tensor) = stack.pop() {
-            if let Some(node) = Arc::get_mut(&mut tensor.0) {
-                release(node, &mut stack);
-            }
+        take_apart(self);
+    }
+}
+
+/// Drops what a node is made of one by one: dropping a long chain node within node would overflow the stack.
+fn take_apart(node: &mut Node) {
+    let mut stack: SmallVec<[Tensor; 8]> = SmallVec::new();
+    release(node, &mut stack);
+    while let Some(mut tensor) = stack.pop() {
+        if let Some(node) = Arc::get_mut(&mut tensor.0) {
+            release(node, &mut stack);
         }
     }
 }

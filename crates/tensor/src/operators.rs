@@ -7,7 +7,7 @@ use crate::node::Kind;
 use crate::scope;
 use crate::tensor::Tensor;
 use crate::variable::Variable;
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 use std::ops;
 use warploom_graph::shape::{broadcast, show};
 use warploom_graph::{DType, Dims, Elementwise, ElementwiseMethods, Literal, Op, Type};
@@ -15,7 +15,7 @@ use warploom_graph::{DType, Dims, Elementwise, ElementwiseMethods, Literal, Op, 
 impl ElementwiseMethods for Tensor {
     #[track_caller]
     fn elementwise(op: Elementwise, operands: &[&Tensor]) -> Tensor {
-        record(op, operands.iter().map(|t| Tensor::clone(t)).collect(), None)
+        record(op, operands.iter().copied().cloned().collect(), None)
     }
 }
 
@@ -66,7 +66,7 @@ fn checked(row: Elementwise, operands: &[Tensor], literal: Option<(u8, f64)>) ->
             Some((position, value))
         }
     };
-    let mut shape = first.ty().shape.clone();
+    let mut shape = Dims::from_slice(first.extents());
     for other in &operands[1..] {
         if other.extents() != &shape[..] {
             shape = broadcast(&shape, other.extents()).ok_or_else(|| misfit(operands))?;
@@ -83,7 +83,10 @@ fn misfit(operands: &[Tensor]) -> String {
             None => show(t.extents()),
         })
         .collect();
-    format!("shapes {} do not broadcast: aligned at the last axis, extents must be equal or 1", parts.join(" and "))
+    format!(
+        "shapes {} do not broadcast: aligned at the last axis, extents must be equal or 1",
+        parts.join(" and ")
+    )
 }
 
 impl Tensor {
@@ -106,7 +109,7 @@ impl Tensor {
 
     #[track_caller]
     pub(crate) fn with_literal(&self, row: Elementwise, value: f64) -> Tensor {
-        record(row, SmallVec::from_iter([self.clone()]), Some((1, value)))
+        record(row, smallvec![self.clone()], Some((1, value)))
     }
 
     /// To the power of a literal.
@@ -205,7 +208,7 @@ macro_rules! operator {
             type Output = Tensor;
             #[track_caller]
             fn $method(self, other: $Rhs) -> Tensor {
-                record(Elementwise::$OP, SmallVec::from_iter([self.operand(), other.operand()]), None)
+                record(Elementwise::$OP, smallvec![self.operand(), other.operand()], None)
             }
         }
     };
@@ -215,7 +218,7 @@ macro_rules! operator {
             type Output = Tensor;
             #[track_caller]
             fn $method(self, other: S) -> Tensor {
-                record(Elementwise::$OP, SmallVec::from_iter([self.operand()]), Some((1, other.number())))
+                record(Elementwise::$OP, smallvec![self.operand()], Some((1, other.number())))
             }
         }
     )*};
@@ -225,7 +228,7 @@ macro_rules! operator {
             type Output = Tensor;
             #[track_caller]
             fn $method(self, other: $Tensor) -> Tensor {
-                record(Elementwise::$OP, SmallVec::from_iter([other.operand()]), Some((0, self.number())))
+                record(Elementwise::$OP, smallvec![other.operand()], Some((0, self.number())))
             }
         }
     )*};
@@ -240,7 +243,7 @@ macro_rules! negation {
         impl ops::Neg for $Tensor {
             type Output = Tensor;
             #[track_caller]
-            fn neg(self) -> Tensor { record(Elementwise::NEG, SmallVec::from_iter([self.operand()]), None) }
+            fn neg(self) -> Tensor { record(Elementwise::NEG, smallvec![self.operand()], None) }
         }
     )*};
 }

@@ -36,12 +36,19 @@ impl Tensor {
         }
         let (lhs_shape, rhs_shape) = (self.extents(), rhs.extents());
         if lhs_shape[l - 1] != rhs_shape[r - 2] {
-            return Tensor::failed(Error::at("matmul", misfit(self, &rhs, other.operand_name()), &scope::origin()));
+            return Tensor::failed(Error::at(
+                "matmul",
+                misfit(self, &rhs, other.operand_name()),
+                &scope::origin(),
+            ));
         }
         if r == 2 {
             // One matrix for every batch: the leading axes are free axes of one product.
             let sum = [(l - 1, 0)].into_iter().collect();
-            return Tensor::apply(Op::Contract(ContractAxes { batch: Default::default(), sum }), &[self, &rhs]);
+            return Tensor::apply(
+                Op::Contract(ContractAxes { batch: Default::default(), sum }),
+                &[self, &rhs],
+            );
         }
         let Some(batch) = broadcast(&lhs_shape[..l - 2], &rhs_shape[..r - 2]) else {
             let message = format!(
@@ -51,10 +58,12 @@ impl Tensor {
             );
             return Tensor::failed(Error::at("matmul", message, &scope::origin()));
         };
-        let full = |matrix: &[usize]| batch.iter().chain(&matrix[matrix.len() - 2..]).copied().collect::<Dims>();
+        let full =
+            |matrix: &[usize]| batch.iter().chain(&matrix[matrix.len() - 2..]).copied().collect::<Dims>();
         let (lhs, rhs) = (self.stretched(&full(lhs_shape)), rhs.stretched(&full(rhs_shape)));
         let n = batch.len();
-        let axes = ContractAxes { batch: (0..n).map(|a| (a, a)).collect(), sum: [(n + 1, n)].into_iter().collect() };
+        let axes =
+            ContractAxes { batch: (0..n).map(|a| (a, a)).collect(), sum: [(n + 1, n)].into_iter().collect() };
         Tensor::apply(Op::Contract(axes), &[&lhs, &rhs])
     }
 

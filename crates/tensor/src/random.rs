@@ -27,7 +27,13 @@ impl Tensor {
             return drawn;
         }
         match Device::current() {
-            Ok(device) => Tensor::lazy(Kind::Random(OnceLock::new()), ty, SmallVec::new(), scope::origin(), Some(device)),
+            Ok(device) => Tensor::lazy(
+                Kind::Random(OnceLock::new()),
+                ty,
+                SmallVec::new(),
+                scope::origin(),
+                Some(device),
+            ),
             Err(error) => Tensor::failed(error),
         }
     }
@@ -100,7 +106,13 @@ fn region_key() -> Result<Tensor, Error> {
         None => {
             let device = Device::current()?;
             let ty = Type::new(DType::U32, &[3]);
-            Ok::<_, Error>(Tensor::lazy(Kind::Key(OnceLock::new()), ty, SmallVec::new(), origin, Some(device)))
+            Ok::<_, Error>(Tensor::lazy(
+                Kind::Key(OnceLock::new()),
+                ty,
+                SmallVec::new(),
+                origin,
+                Some(device),
+            ))
         }
         Some((number, iteration, _)) => {
             // A region within a region: its iterations must not repeat in the outer region's.

@@ -50,7 +50,8 @@ impl Device {
             Tensor::lazy(Kind::Parameter, spec.0.clone(), SmallVec::new(), origin.clone(), Some(self.clone()))
         };
         let parameters: Vec<Tensor> = inputs.iter().map(placeholder).collect();
-        let (outputs, level) = context::within(Level::Program(Vec::new()), || self.scope(|| body(&parameters)));
+        let (outputs, level) =
+            context::within(Level::Program(Vec::new()), || self.scope(|| body(&parameters)));
         let outputs = outputs?;
         if let Some(error) = outputs.iter().find_map(Tensor::error) {
             return Err(error);
@@ -70,6 +71,15 @@ impl Device {
         first: u64,
         origin: &Origin,
     ) -> Result<Recorded, Error> {
+        let elsewhere = outputs
+            .iter()
+            .chain(touched.iter().map(|t| &t.current))
+            .find(|t| t.0.device.as_ref() != Some(self));
+        if let Some(tensor) = elsewhere {
+            let message =
+                format!("{} is not on {}, for which this is recorded", tensor.described(), self.id());
+            return Err(Error::at("record", message, origin));
+        }
         // Values from outside are made now, once; finding them needs a walk of its own.
         let roots = || outputs.iter().chain(touched.iter().filter(|t| t.assigned).map(|t| &t.current));
         let is_leaf = |node: &Node| node.id < first || matches!(node.kind, Kind::Parameter | Kind::State(_));
@@ -146,7 +156,8 @@ fn write(
 
     // Inputs come first in the order of the specs, so that unused ones are there too.
     let mut graph = Graph::new();
-    let own: Vec<_> = parameters.iter().map(|t| graph.parameter(t.ty().clone(), t.origin().clone())).collect();
+    let own: Vec<_> =
+        parameters.iter().map(|t| graph.parameter(t.ty().clone(), t.origin().clone())).collect();
     let mut roles = vec![ParameterRole::Input; own.len()];
     let mut captured = Vec::new();
     let mut made = build(trace, graph, |graph, tensor| {

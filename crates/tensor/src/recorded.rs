@@ -75,7 +75,8 @@ impl Recorded {
         slots: Vec<Arc<Slot>>,
         captured: Vec<Tensor>,
     ) -> Result<Recorded, Error> {
-        let Compiled { executable, derived, outputs, kept, elapsed } = launcher.queue.compile(device, &recording)?;
+        let Compiled { executable, derived, outputs, kept, elapsed } =
+            launcher.queue.compile(device, &recording)?;
         let written = recording.results.iter().filter_map(|role| match role {
             ResultRole::Update(slot) => Some(*slot),
             ResultRole::Output => None,
@@ -163,7 +164,8 @@ impl Recorded {
                 return Err(Error::at_line("run", message, line));
             }
             if input.0.device.as_ref() != Some(&self.0.device) {
-                let message = format!("input {i} is not on {}; move it with .to(&device)", self.0.device.id());
+                let message =
+                    format!("input {i} is not on {}; move it with .to(&device)", self.0.device.id());
                 return Err(Error::at_line("run", message, line));
             }
         }
@@ -209,14 +211,21 @@ impl Recorded {
         let origin = scope::origin();
         let inner = &*self.0;
         if sliced.len() != self.inputs().len() {
-            let message = format!("{} inputs, but {} flags say which are sliced", self.inputs().len(), sliced.len());
+            let message =
+                format!("{} inputs, but {} flags say which are sliced", self.inputs().len(), sliced.len());
             return Err(Error::at("repeat", message, &origin));
         }
         let mut flags = sliced.to_vec();
         flags.resize(sliced.len() + inner.captured.len(), false);
         let recording = inner.recording.repeat(steps, &flags, &origin)?;
         let mut launcher = inner.device.launcher();
-        Recorded::compile(&inner.device, &mut launcher, recording, inner.slots.clone(), inner.captured.clone())
+        Recorded::compile(
+            &inner.device,
+            &mut launcher,
+            recording,
+            inner.slots.clone(),
+            inner.captured.clone(),
+        )
     }
 
     /// Memories of the program's own, `slots` sets of inputs and outputs, for loops that fill one while another runs.

@@ -24,7 +24,11 @@ struct Region {
 /// `name` is the function's; `inputs` its operands; `body` gets as many tensors of the same types and returns the results.
 /// A failed operand or body makes the results fail; a body that fails gives one failed result.
 #[track_caller]
-pub fn call(name: &'static str, inputs: &[&Tensor], body: impl FnOnce(&[Tensor]) -> Vec<Tensor>) -> Vec<Tensor> {
+pub fn call(
+    name: &'static str,
+    inputs: &[&Tensor],
+    body: impl FnOnce(&[Tensor]) -> Vec<Tensor>,
+) -> Vec<Tensor> {
     let origin = scope::origin();
     if let Some(failed) = inputs.iter().find(|t| t.is_failed()) {
         return vec![Tensor::clone(failed)];
@@ -52,10 +56,12 @@ pub fn call_with_gradient(
     if let Some(failed) = inputs.iter().find(|t| t.is_failed()) {
         return vec![Tensor::clone(failed)];
     }
-    let forward = record(name, &types(inputs), None, &origin, |parameters, _| body(parameters)).and_then(|r| r.closed(name, &origin));
+    let forward = record(name, &types(inputs), None, &origin, |parameters, _| body(parameters))
+        .and_then(|r| r.closed(name, &origin));
     let both = forward.and_then(|forward| {
         let outputs: Vec<Type> = forward.results().iter().map(|v| forward.ty(*v).clone()).collect();
-        let parameters: Vec<Type> = types(inputs).into_iter().chain(outputs.iter().chain(&outputs).cloned()).collect();
+        let parameters: Vec<Type> =
+            types(inputs).into_iter().chain(outputs.iter().chain(&outputs).cloned()).collect();
         let (given, made) = (inputs.len(), outputs.len());
         let region = record(name, &parameters, None, &origin, |all, _| {
             gradient(&all[..given], &all[given..given + made], &all[given + made..])
@@ -68,7 +74,8 @@ pub fn call_with_gradient(
             let wanted = types(inputs);
             let found: Vec<Type> = backward.results().iter().map(|v| backward.ty(*v).clone()).collect();
             if wanted != found {
-                let show = |types: &[Type]| types.iter().map(|t| t.to_string()).collect::<Vec<_>>().join(", ");
+                let show =
+                    |types: &[Type]| types.iter().map(|t| t.to_string()).collect::<Vec<_>>().join(", ");
                 let message = format!("its gradient must return {}, found {}", show(&wanted), show(&found));
                 return vec![Tensor::failed(Error::at(name, message, &origin))];
             }
@@ -122,7 +129,8 @@ fn scanned(
         .map(|t| match t.extents().split_first() {
             Some((first, rest)) if *first == length => Ok(Type::new(t.ty().dtype, rest)),
             _ => {
-                let message = format!("{length} rounds cut {} along axis 0, whose extent must be {length}", t.ty());
+                let message =
+                    format!("{length} rounds cut {} along axis 0, whose extent must be {length}", t.ty());
                 Err(Error::at("scan", message, &origin))
             }
         })
@@ -213,7 +221,12 @@ fn close(trace: &mut Trace, parameters: &[&Tensor], results: &[Tensor], first: u
     let is_leaf = |node: &Node| {
         node.id < first
             || match node.kind {
-                Kind::Version | Kind::Leaf | Kind::Parameter | Kind::State(_) | Kind::Random(_) | Kind::Key(_) => true,
+                Kind::Version
+                | Kind::Leaf
+                | Kind::Parameter
+                | Kind::State(_)
+                | Kind::Random(_)
+                | Kind::Key(_) => true,
                 Kind::Elementwise { .. }
                 | Kind::Op(_)
                 | Kind::Several(..)
@@ -230,7 +243,8 @@ fn close(trace: &mut Trace, parameters: &[&Tensor], results: &[Tensor], first: u
         numbers.push(trace.number(position, &mut leaf)?);
     }
     let mut graph = Graph::new();
-    let own: Vec<Value> = parameters.iter().map(|t| graph.parameter(t.ty().clone(), t.origin().clone())).collect();
+    let own: Vec<Value> =
+        parameters.iter().map(|t| graph.parameter(t.ty().clone(), t.origin().clone())).collect();
     let mut captured: Vec<Tensor> = Vec::new();
     let made = build(trace, graph, |graph, tensor| {
         match parameters.iter().position(|p| Arc::ptr_eq(&p.0, &tensor.0)) {

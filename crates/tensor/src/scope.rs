@@ -36,7 +36,8 @@ fn child(paths: &mut Vec<Path>, parent: usize, name: &str) -> usize {
         return *index;
     }
     let index = paths.len();
-    let text: Arc<str> = if parent == 0 { name.into() } else { format!("{}.{name}", paths[parent].text).into() };
+    let text: Arc<str> =
+        if parent == 0 { name.into() } else { format!("{}.{name}", paths[parent].text).into() };
     paths.push(Path { text, children: HashMap::new() });
     paths[parent].children.insert(name.into(), index);
     index

@@ -22,12 +22,24 @@ use warploom_graph::{DType, Dims, Origin, Type};
 pub struct Tensor(pub(crate) Arc<Node>);
 
 impl Tensor {
-    pub(crate) fn leaf(ty: Type, memory: Memory, state: Option<u64>, origin: Origin, device: Option<Device>) -> Tensor {
-        Tensor(Arc::new(Node::new(Kind::Leaf, ty, Content::Ready { memory, state, behind: None }, origin, device)))
+    pub(crate) fn leaf(
+        ty: Type,
+        memory: Memory,
+        state: Option<u64>,
+        origin: Origin,
+        device: Option<Device>,
+    ) -> Tensor {
+        Tensor(Node::new(Kind::Leaf, ty, Content::Ready { memory, state, behind: None }, origin, device))
     }
 
-    pub(crate) fn lazy(kind: Kind, ty: Type, inputs: SmallVec<[Tensor; 3]>, origin: Origin, device: Option<Device>) -> Tensor {
-        Tensor(Arc::new(Node::new(kind, ty, Content::Inputs(inputs), origin, device)))
+    pub(crate) fn lazy(
+        kind: Kind,
+        ty: Type,
+        inputs: SmallVec<[Tensor; 3]>,
+        origin: Origin,
+        device: Option<Device>,
+    ) -> Tensor {
+        Tensor(Node::new(kind, ty, Content::Inputs(inputs), origin, device))
     }
 
     /// A tensor that carries an error: what an operation gives that cannot be.
@@ -177,6 +189,16 @@ impl Tensor {
         evaluate::evaluate(std::slice::from_ref(self), Location::caller())
     }
 
+    /// As [`Tensor::evaluate`], for several tensors of one device in one program.
+    ///
+    /// # Errors
+    /// As [`Tensor::to_vec`]; tensors of several devices.
+    #[track_caller]
+    pub fn evaluate_all(tensors: &[&Tensor]) -> Result<(), Error> {
+        let tensors: Vec<Tensor> = tensors.iter().copied().cloned().collect();
+        evaluate::evaluate(&tensors, Location::caller())
+    }
+
     /// The value on another device; the same tensor if it is there already. Runs what is needed, and is not recorded:
     /// no gradient passes.
     #[track_caller]
@@ -216,7 +238,8 @@ impl Tensor {
         }
         let want = T::DTYPE;
         let variant = format!("{want:?}");
-        let message = format!("the tensor is {found}, {want} was asked for; use .cast(DType::{variant}) first");
+        let message =
+            format!("the tensor is {found}, {want} was asked for; use .cast(DType::{variant}) first");
         Err(Error::new(op, message))
     }
 }

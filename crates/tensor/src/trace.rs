@@ -4,7 +4,7 @@ use crate::cache::Interned;
 use crate::encode::{self, tag};
 use crate::error::Error;
 use crate::gradients::Template;
-use crate::node::{Content, Kind, Node};
+use crate::node::{self, Content, Kind, Node};
 use crate::random::Streams;
 use crate::tensor::Tensor;
 use std::sync::atomic::Ordering;
@@ -22,6 +22,12 @@ pub(crate) struct Entry {
     /// The stream of a random node; of a leaf, what its writer gave.
     pub note: u32,
     pub leaf: bool,
+}
+
+enum Class {
+    Here,
+    Alias,
+    Made,
 }
 
 /// What has a number.
@@ -44,9 +50,13 @@ pub(crate) struct Trace {
     pub entries: Vec<Entry>,
     /// Entries met at the node that is being looked at.
     fresh: Vec<Entry>,
-    /// Positions in topological order, each with its class and id: values that are here, then aliases of these, then the
-    /// rest by age.
-    order: Vec<(u64, u32)>,
+    /// Positions in topological order: values that are here, then aliases of these, then the rest by age.
+    order: Vec<u32>,
+    here: Vec<u32>,
+    aliases: Vec<u32>,
+    /// With their ids.
+    made: Vec<(u64, u32)>,
+    table: Vec<u32>,
     edges: Vec<u32>,
     /// Entries in the order of their numbers.
     pub values: Vec<u32>,
@@ -89,42 +99,69 @@ impl Trace {
             let class = match &*node.content() {
                 Content::Ready { .. } => {
                     leaf = true;
-                    0
+                    Class::Here
                 }
                 Content::Alias(target) => {
                     step(target);
-                    1
+                    Class::Alias
                 }
                 Content::Inputs(inputs) => {
                     if !leaf {
                         inputs.iter().for_each(step);
                     }
-                    2
+                    Class::Made
                 }
             };
-            self.order.push((class << 62 | node.id, position as u32));
+            match class {
+                Class::Here => self.here.push(position as u32),
+                Class::Alias => self.aliases.push(position as u32),
+                Class::Made => self.made.push((node.id, position as u32)),
+            }
             let entry = &mut self.entries[position];
             (entry.first, entry.end, entry.leaf) = (first, self.edges.len() as u32, leaf);
             self.entries.append(&mut self.fresh);
             position += 1;
             if self.entries.len() >= 1 << POSITION_BITS {
-                let message = format!("{} values in one program; look at some on the way", self.entries.len());
+                let message =
+                    format!("{} values in one program; look at some on the way", self.entries.len());
                 self.clear();
                 return Err(Error::new("record", message));
             }
         }
-        // Met from the newest on, they are nearly in order when reversed.
-        self.order.reverse();
-        self.order.sort_unstable();
-        for (key, position) in &self.order {
+        self.sort();
+        for position in &self.order {
             let entry = &self.entries[*position as usize];
-            let is_alias = !entry.leaf && (key >> 62 == 1 || matches!(entry.tensor.0.kind, Kind::Version));
-            if is_alias && let Some(target) = self.edges.get(entry.first as usize) {
-                let same = self.entries[*target as usize].same;
-                self.entries[*position as usize].same = same;
+            let is_alias = entry.end == entry.first + 1
+                && !entry.leaf
+                && (matches!(entry.tensor.0.kind, Kind::Version) || self.aliases.contains(position));
+            if is_alias {
+                let target = self.edges[entry.first as usize];
+                self.entries[*position as usize].same = self.entries[target as usize].same;
             }
         }
         Ok(())
+    }
+
+    /// Puts positions in order. Most of a walk's nodes were recorded one after the other, so that a table by id is
+    /// cheaper than a sort.
+    fn sort(&mut self) {
+        self.order.append(&mut self.here);
+        self.order.extend_from_slice(&self.aliases);
+        let ids = self.made.iter().map(|(id, _)| *id);
+        let (Some(first), Some(last)) = (ids.clone().min(), ids.max()) else { return };
+        let range = (last - first) as usize + 1;
+        if range <= 4 * self.made.len() + 64 {
+            self.table.clear();
+            self.table.resize(range, UNNUMBERED);
+            for (id, position) in &self.made {
+                self.table[(id - first) as usize] = *position;
+            }
+            self.order.extend(self.table.iter().filter(|position| **position != UNNUMBERED));
+        } else {
+            self.made.sort_unstable();
+            self.order.extend(self.made.iter().map(|(_, position)| *position));
+        }
+        self.made.clear();
     }
 
     /// Where a tensor is among the entries, if the walk met it.
@@ -134,7 +171,7 @@ impl Trace {
 
     /// Positions from the operands to what is made of them.
     pub fn order(&self) -> impl DoubleEndedIterator<Item = usize> + '_ {
-        self.order.iter().map(|(_, position)| *position as usize)
+        self.order.iter().map(|position| *position as usize)
     }
 
     /// Operands of an entry, as positions.
@@ -149,7 +186,7 @@ impl Trace {
         leaf: &mut impl FnMut(&Tensor, &mut Vec<u64>) -> Result<u32, Error>,
     ) -> Result<(), Error> {
         for i in 0..self.order.len() {
-            let position = self.order[i].1;
+            let position = self.order[i];
             let entry = &self.entries[position as usize];
             if entry.leaf || entry.same != position {
                 continue;
@@ -235,8 +272,11 @@ impl Trace {
 
     /// Drops what was met. Nodes that only the walk holds end here.
     pub fn clear(&mut self) {
-        self.entries.clear();
+        self.entries.drain(..).for_each(|entry| node::recycle(entry.tensor));
         self.order.clear();
+        self.here.clear();
+        self.aliases.clear();
+        self.made.clear();
         self.edges.clear();
         self.values.clear();
         self.tokens.clear();
@@ -253,7 +293,10 @@ fn meet(tensor: &Tensor, mark: u64, next: usize) -> (u32, Option<Entry>) {
     let position = next as u32;
     tensor.0.mark.store(mark | position as u64, Ordering::Relaxed);
     let tensor = tensor.clone();
-    (position, Some(Entry { tensor, first: 0, end: 0, same: position, number: UNNUMBERED, note: 0, leaf: false }))
+    (
+        position,
+        Some(Entry { tensor, first: 0, end: 0, same: position, number: UNNUMBERED, note: 0, leaf: false }),
+    )
 }
 
 /// The position that a walk's mark gives a tensor.

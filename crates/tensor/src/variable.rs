@@ -8,7 +8,7 @@ use crate::node::{Content, Kind, next_id};
 use crate::operand::Operand;
 use crate::scope;
 use crate::tensor::Tensor;
-use smallvec::SmallVec;
+use smallvec::smallvec;
 use std::fmt;
 use std::panic::Location;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -38,7 +38,14 @@ impl Slot {
     pub fn new(ty: Type, memory: Memory, current: impl FnOnce(u64, &Memory) -> Tensor) -> Slot {
         let id = next_id();
         let versions = Versions { current: current(id, &memory), pending: None };
-        Slot { id, ty, memory, name: OnceLock::new(), initial: AtomicBool::new(false), versions: Mutex::new(versions) }
+        Slot {
+            id,
+            ty,
+            memory,
+            name: OnceLock::new(),
+            initial: AtomicBool::new(false),
+            versions: Mutex::new(versions),
+        }
     }
 
     pub fn is_initial(&self) -> bool {
@@ -76,7 +83,8 @@ impl Variable {
         if value.is_failed() {
             return Variable(Arc::new(Inner::Failed(value)));
         }
-        Variable::place(value, origin).unwrap_or_else(|error| Variable(Arc::new(Inner::Failed(Tensor::failed(error)))))
+        Variable::place(value, origin)
+            .unwrap_or_else(|error| Variable(Arc::new(Inner::Failed(Tensor::failed(error)))))
     }
 
     fn place(mut value: Tensor, origin: Origin) -> Result<Variable, Error> {
@@ -89,7 +97,9 @@ impl Variable {
         // A value that is here and that nobody else holds gives the variable its memory.
         let sole = match Arc::get_mut(&mut value.0) {
             Some(node) => match &*node.content() {
-                Content::Ready { memory, state: None, .. } if Arc::strong_count(memory) == 1 => Some(memory.clone()),
+                Content::Ready { memory, state: None, .. } if Arc::strong_count(memory) == 1 => {
+                    Some(memory.clone())
+                }
                 _ => None,
             },
             None => None,
@@ -154,7 +164,9 @@ impl Variable {
             return Err(error);
         }
         let (slot, device) = match &*self.0 {
-            Inner::Failed(failed) => return Err(failed.error().unwrap_or_else(|| Error::new("assign", "failed"))),
+            Inner::Failed(failed) => {
+                return Err(failed.error().unwrap_or_else(|| Error::new("assign", "failed")));
+            }
             Inner::Here { slot, device, .. } => (slot, device),
         };
         let origin = scope::origin();
@@ -163,7 +175,8 @@ impl Variable {
             return Err(Error::at("assign", message, &origin));
         }
         if value.0.device.as_ref().is_some_and(|other| other != device) {
-            let message = format!("{} is on {}; move the value with .to(&device)", self.described(), device.id());
+            let message =
+                format!("{} is on {}; move the value with .to(&device)", self.described(), device.id());
             return Err(Error::at("assign", message, &origin));
         }
         let next = version(value, &origin, device);
@@ -231,8 +244,8 @@ impl Variable {
 
 /// A variable's version that holds `value`.
 fn version(value: Tensor, origin: &Origin, device: &Device) -> Tensor {
-    let ty = value.ty().clone();
-    Tensor::lazy(Kind::Version, ty, SmallVec::from_iter([value]), origin.clone(), Some(device.clone()))
+    let ty = Type::new(value.ty().dtype, value.extents());
+    Tensor::lazy(Kind::Version, ty, smallvec![value], origin.clone(), Some(device.clone()))
 }
 
 impl fmt::Debug for Variable {

@@ -21,6 +21,11 @@ pub struct Range {
 }
 
 impl Range {
+    /// The positions `start..end`, negative ones counted from the end: `Range::new(1, -1)` leaves out the first and last.
+    pub fn new(start: isize, end: isize) -> Range {
+        Range { start, end: Some(end), step: 1 }
+    }
+
     /// Every `step`-th position of a range.
     pub fn by(range: impl Into<Range>, step: usize) -> Range {
         Range { step, ..range.into() }
@@ -74,7 +79,8 @@ impl Tensor {
     pub fn permute(&self, axes: impl Integers) -> Tensor {
         self.view("permute", || {
             let rank = self.extents().len();
-            let axes: Dims = axes.integers().iter().map(|a| integers::axis(*a, rank)).collect::<Result<_, _>>()?;
+            let axes: Dims =
+                axes.integers().iter().map(|a| integers::axis(*a, rank)).collect::<Result<_, _>>()?;
             Ok(if axes.iter().copied().eq(0..rank) { None } else { Some(Op::Permute(axes)) })
         })
     }
@@ -117,7 +123,7 @@ impl Tensor {
     }
 
     /// The elements at the given positions of the first axes; the other axes whole.
-    /// `x.slice(&[(..).into(), (1..-1).into()])` is all rows without their first and last column.
+    /// `x.slice(&[(..).into(), Range::new(1, -1)])` is all rows without their first and last column.
     #[track_caller]
     pub fn slice(&self, ranges: &[Range]) -> Tensor {
         self.view("slice", || {
@@ -134,7 +140,9 @@ impl Tensor {
                 let (start, end) = (at(range.start), range.end.map_or(extent, at));
                 if range.step == 0 || start < 0 || end < start || end > extent {
                     let step = range.step;
-                    return Err(format!("{start}..{end} by {step} does not lie within axis {axis}, which has {extent}"));
+                    return Err(format!(
+                        "{start}..{end} by {step} does not lie within axis {axis}, which has {extent}"
+                    ));
                 }
                 sizes[axis] = ((end - start) as usize).div_ceil(range.step);
                 starts[axis] = if sizes[axis] == 0 { 0 } else { start as usize };
@@ -152,7 +160,10 @@ impl Tensor {
             let shape = self.extents();
             let axis = integers::axis(axis, shape.len())?;
             if start.checked_add(count).is_none_or(|end| end > shape[axis]) {
-                return Err(format!("{count} from {start} do not lie within axis {axis}, which has {}", shape[axis]));
+                return Err(format!(
+                    "{count} from {start} do not lie within axis {axis}, which has {}",
+                    shape[axis]
+                ));
             }
             let mut starts = Dims::from_elem(0, shape.len());
             let mut sizes = Dims::from_slice(shape);
@@ -188,7 +199,11 @@ impl Tensor {
             let flips = |a: usize| axes.contains(&a) && shape[a] > 0;
             let starts = (0..shape.len()).map(|a| if flips(a) { shape[a] - 1 } else { 0 }).collect();
             let steps = (0..shape.len()).map(|a| if flips(a) { -1 } else { 1 }).collect();
-            Ok(if axes.is_empty() { None } else { Some(Op::Slice { starts, sizes: Dims::from_slice(shape), steps }) })
+            Ok(if axes.is_empty() {
+                None
+            } else {
+                Some(Op::Slice { starts, sizes: Dims::from_slice(shape), steps })
+            })
         })
     }
 

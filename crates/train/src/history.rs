@@ -63,7 +63,7 @@ pub struct History {
     pub(crate) skipped: u64,
     pub(crate) interrupted: bool,
     pub(crate) plan: RunPlan,
-    pub(crate) launches_per_step: usize,
+    pub(crate) launches_per_step: f64,
 }
 
 impl History {
@@ -122,8 +122,8 @@ impl History {
         &self.plan
     }
 
-    /// Kernels that one training step starts.
-    pub fn launches_per_step(&self) -> usize {
+    /// Launches by training steps: 1, or less where a launch holds several steps.
+    pub fn launches_per_step(&self) -> f64 {
         self.launches_per_step
     }
 }

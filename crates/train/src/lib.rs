@@ -6,6 +6,7 @@
 //! `training` is the loop over epochs.
 
 mod compiled;
+mod dry;
 mod error;
 mod examples;
 mod fit;
@@ -20,6 +21,7 @@ mod totals;
 mod training;
 pub mod weights;
 
+pub use dry::dry_device;
 pub use error::{Cause, Error, Result};
 pub use examples::scaled;
 pub use fit::{EpochReport, Fit};

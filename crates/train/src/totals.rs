@@ -71,7 +71,7 @@ impl Totals {
         prediction: &Tensor,
         target: &Tensor,
         finite_only: bool,
-    ) -> Result<(), Error> {
+    ) -> std::result::Result<(), Error> {
         let counts = finite_only.then(|| loss.is_finite());
         let kept = |value: Tensor| match &counts {
             Some(counts) => counts.select(&value, &value.full_like(0.0)),
@@ -80,7 +80,7 @@ impl Totals {
         let old = self.examples.value();
         let more = kept(old.full_like(rows as f64));
         self.examples.assign(&(old + more))?;
-        let mean = |value: &Tensor, sum: &Variable, lost: &Variable| -> Result<(), Error> {
+        let mean = |value: &Tensor, sum: &Variable, lost: &Variable| -> std::result::Result<(), Error> {
             let share = kept(value.cast(DType::F32).reshape([0isize; 0]) * rows as f64) - lost.value();
             let old = sum.value();
             let new = &old + &share;

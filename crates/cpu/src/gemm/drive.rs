@@ -2,16 +2,18 @@
 
 use std::mem::MaybeUninit;
 
-use super::kernels::{Element, VECTORS};
+use super::kernels::{Element, Kernel, VECTORS};
 use super::output::{Output, Tile};
 use super::pack::PackCall;
-use super::plan::{Gemm, Layout, Shape, Split};
+use super::plan::{Gemm, Layout, STRIP_HEADER_BYTES, Shape, Split};
 use super::tile::{PREFETCH_EVERY, TileCall};
 use super::{Matrix, Right};
 use crate::pool::Pool;
 
+/// Column and term of no strip.
+const NO_STRIP: (usize, usize) = (usize::MAX, usize::MAX);
 /// Tasks per thread that tiles are cut into: enough that a thread that falls behind is relieved.
-const TASKS_PER_THREAD: usize = 6;
+const TASKS_PER_THREAD: usize = 16;
 /// Fewest operations in a task.
 const TASK_FLOPS: usize = 50_000;
 /// Fewest panels that share one packed strip of B when rows are cut for more tasks.
@@ -96,8 +98,8 @@ struct Block<'a, T: 'static> {
     /// Packed A, or null where A is read in place.
     packed_a: *mut T,
     pack_b: bool,
-    /// One packed strip per worker.
-    packed_b: *mut T,
+    /// For each worker a header, the column and term of its packed strip, and the strip.
+    packed_b: *mut u8,
     packed_b_per_worker: usize,
     partial: *mut T,
 }
@@ -207,10 +209,17 @@ impl<T: Element> Gemm<T> {
             terms: 0,
             packed_a: if pack_a { part(0) } else { std::ptr::null_mut() },
             pack_b,
-            packed_b: part(layout.packed_b),
-            packed_b_per_worker: layout.packed_b_per_worker / size_of::<T>(),
+            packed_b: workspace.wrapping_add(layout.packed_b),
+            packed_b_per_worker: layout.packed_b_per_worker,
             partial: if uses_partial { part(layout.partial) } else { std::ptr::null_mut() },
         };
+        if pack_b {
+            let slots = if matches!(team, Team::One(_)) { 1 } else { self.threads };
+            for slot in 0..slots {
+                // SAFETY: the header is a part of the workspace, and no task runs yet.
+                unsafe { block.header(slot).write(NO_STRIP) };
+            }
+        }
         for column in (0..n).step_by(column_block) {
             (block.column, block.columns) = (column, column_block.min(n - column));
             for row in (0..m).step_by(self.row_block) {
@@ -341,7 +350,7 @@ impl<T: Element> Block<'_, T> {
         let count = gemm.strip().min(self.columns - inside);
         let vectors = count.div_ceil(lanes);
         // SAFETY: the strip lies inside B; the packed strip belongs to this worker.
-        let (b, b_k) = unsafe { self.right(column, count, place.slot) };
+        let mut right = unsafe { self.right(column, count, place.slot) };
 
         let in_place = self.output.in_place();
         let last_block = self.term + self.terms >= gemm.shape.k;
@@ -357,12 +366,11 @@ impl<T: Element> Block<'_, T> {
             }
             None => (scratch.data(), (vectors * lanes) as isize, false),
         };
-        let kernels = if self.packed_a.is_null() { gemm.kernels.tiles } else { gemm.kernels.packed_tiles };
         let uses_scratch = in_place.is_none() && self.partial.is_null();
         let mut kept = self.panels.start(from);
         let strip_ahead = self.ahead(inside + gemm.strip());
         for panel in from..end {
-            let (ahead, ahead_k) = self.ahead_of(strip_ahead, panel - from);
+            let (ahead, ahead_k) = self.ahead_of(strip_ahead, panel);
             let (row, next) = (self.panels.start(panel), self.panels.start(panel + 1));
             let (a, a_row, a_k) = self.left(row, next - row);
             let c = base.wrapping_offset((if uses_scratch { row - kept } else { row }) as isize * stride);
@@ -383,8 +391,9 @@ impl<T: Element> Block<'_, T> {
                 a,
                 a_row,
                 a_k,
-                b,
-                b_k,
+                b: right.data,
+                b_k: right.row,
+                b_copy: right.copy,
                 c,
                 c_row: stride,
                 last: count - (vectors - 1) * lanes,
@@ -393,7 +402,8 @@ impl<T: Element> Block<'_, T> {
                 accumulate: accumulate || fetched,
             };
             // SAFETY: the tile lies inside the block; its operands are packed or vouched for by the caller.
-            unsafe { kernels[next - row - 1][vectors - 1](&call) };
+            unsafe { self.tiles(&right)[next - row - 1][vectors - 1](&call) };
+            right = right.next(vectors * lanes);
             let full = (next - kept + gemm.kernels.tiles.len()) * lanes * VECTORS > SCRATCH;
             if in_place.is_none() && last_block && (full || panel + 1 == end) {
                 tile.values = c.wrapping_offset((kept as isize - row as isize) * stride);
@@ -414,6 +424,11 @@ impl<T: Element> Block<'_, T> {
         } else {
             (self.packed_a.wrapping_add(row * self.terms), 1, rows as isize)
         }
+    }
+
+    /// The header of a worker's packed strip.
+    fn header(&self, slot: usize) -> *mut (usize, usize) {
+        self.packed_b.wrapping_add(slot * self.packed_b_per_worker).cast()
     }
 
     /// Where the strip begins that this worker will most likely pack next, and its stride of terms; only where packing
@@ -439,26 +454,68 @@ impl<T: Element> Block<'_, T> {
                 let line = panel % lines * (LINE / size_of::<T>());
                 (from.wrapping_add(line).wrapping_offset(term as isize * stride), stride)
             }
-            _ => (self.packed_b, 0),
+            _ => (self.packed_b.cast(), 0),
         }
     }
 
-    /// `count` columns of B, packed or in place: pointer and stride of terms.
-    unsafe fn right(&self, column: usize, count: usize, slot: usize) -> (*const T, isize) {
-        let width = count.next_multiple_of(self.gemm.kernels.lanes) as isize;
-        match self.b {
-            Right::Packed { data, .. } => {
-                (data.wrapping_add(self.gemm.packed_offset(self.term, self.terms, column)), width)
-            }
-            Right::Strided(b) if self.pack_b => {
-                let to = self.packed_b.wrapping_add(slot * self.packed_b_per_worker);
-                // SAFETY: the strip lies inside B, and this part of the workspace belongs to this worker.
-                unsafe { self.gemm.pack_strip(b, column, count, self.term, self.terms, to) };
-                (to, width)
-            }
-            Right::Strided(b) => {
-                (b.data.wrapping_offset(self.term as isize * b.row + column as isize * b.column), b.row)
-            }
+    /// The tile kernels for these operands.
+    fn tiles(&self, right: &Strip<T>) -> &'static [[Kernel<TileCall<T>>; VECTORS]] {
+        let kernels = self.gemm.kernels;
+        match (self.packed_a.is_null(), right.copy.is_null()) {
+            (true, _) => kernels.tiles,
+            (false, true) => kernels.packed_tiles,
+            (false, false) => kernels.copying_tiles,
         }
+    }
+
+    /// `count` columns of B, packed or in place.
+    unsafe fn right(&self, column: usize, count: usize, slot: usize) -> Strip<T> {
+        let width = count.next_multiple_of(self.gemm.kernels.lanes) as isize;
+        let copy = std::ptr::null_mut();
+        let b = match self.b {
+            Right::Packed { data, .. } => {
+                let data = data.wrapping_add(self.gemm.packed_offset(self.term, self.terms, column));
+                return Strip { data, row: width, copy };
+            }
+            Right::Strided(b) => b,
+        };
+        let offset = self.term as isize * b.row + column as isize * b.column;
+        let in_place = Strip { data: b.data.wrapping_offset(offset), row: b.row, copy };
+        if !self.pack_b {
+            return in_place;
+        }
+        let header = self.header(slot);
+        let to = header.cast::<u8>().wrapping_add(STRIP_HEADER_BYTES).cast::<T>();
+        // SAFETY: this part of the workspace belongs to this worker.
+        let known = unsafe { header.replace((column, self.term)) };
+        if known == (column, self.term) {
+            return Strip { data: to, row: width, copy };
+        }
+        if b.column == 1 && !self.packed_a.is_null() {
+            return Strip { copy: to, ..in_place };
+        }
+        // SAFETY: the strip lies inside B, and `to` belongs to this worker.
+        unsafe { self.gemm.pack_strip(b, column, count, self.term, self.terms, to) };
+        Strip { data: to, row: width, copy }
+    }
+}
+
+/// One strip of B as a tile kernel reads it.
+#[derive(Clone, Copy)]
+struct Strip<T> {
+    data: *const T,
+    /// From one term to the next.
+    row: isize,
+    /// Where the first tile's kernel packs it in passing; null when it need not.
+    copy: *mut T,
+}
+
+impl<T> Strip<T> {
+    /// The strip for the tiles after the first: the copy, if one was made, whose rows have `width` elements.
+    fn next(self, width: usize) -> Strip<T> {
+        if self.copy.is_null() {
+            return self;
+        }
+        Strip { data: self.copy, row: width as isize, copy: std::ptr::null_mut() }
     }
 }

@@ -14,7 +14,7 @@ pub(super) const FEW_ROWS: usize = 4;
 pub(super) const VECTOR_CHUNK: usize = 64;
 
 /// A kernel is safe to call where the operands of its call are valid and the machine has its instruction set.
-type Kernel<C> = unsafe fn(&C);
+pub(super) type Kernel<C> = unsafe fn(&C);
 
 /// Everything the driver needs to know of an instruction set.
 pub struct Kernels<T: 'static> {
@@ -24,6 +24,8 @@ pub struct Kernels<T: 'static> {
     pub(super) tiles: &'static [[Kernel<TileCall<T>>; VECTORS]],
     /// Tile kernels for a packed panel of A.
     pub(super) packed_tiles: &'static [[Kernel<TileCall<T>>; VECTORS]],
+    /// The same, packing B in passing.
+    pub(super) copying_tiles: &'static [[Kernel<TileCall<T>>; VECTORS]],
     pub(super) pack: Kernel<PackCall<T>>,
     pub(super) along_one_row: Kernel<MatvecCall<T>>,
     pub(super) along_few_rows: Kernel<MatvecCall<T>>,
@@ -55,11 +57,11 @@ macro_rules! kernels {
 
             // Safety of each: the machine has the features, and the kernel's own conditions hold.
             $(#[target_feature(enable = $feature)])?
-            unsafe fn enter_tile<S: Simd, const R: usize, const C: usize, const PACKED: bool>(
+            unsafe fn enter_tile<S: Simd, const R: usize, const C: usize, const PACKED: bool, const COPY: bool>(
                 call: &TileCall<S::Scalar>,
             ) {
                 // SAFETY: the features are enabled here; the rest is the caller's promise.
-                unsafe { tile::<S, R, C, PACKED>(call) }
+                unsafe { tile::<S, R, C, PACKED, COPY>(call) }
             }
             $(#[target_feature(enable = $feature)])?
             unsafe fn enter_pack<S: Simd, const L: usize>(call: &PackCall<S::Scalar>) {
@@ -84,8 +86,9 @@ macro_rules! kernels {
 
             $(pub(super) static $table: Kernels<<$vector as Simd>::Scalar> = Kernels {
                 lanes: $lanes,
-                tiles: kernels!(@tiles $vector, false, $rows),
-                packed_tiles: kernels!(@tiles $vector, true, $rows),
+                tiles: kernels!(@tiles $vector, false, false, $rows),
+                packed_tiles: kernels!(@tiles $vector, true, false, $rows),
+                copying_tiles: kernels!(@tiles $vector, true, true, $rows),
                 pack: enter_pack::<$vector, $lanes>,
                 along_one_row: enter_along_terms::<$vector, $lanes, 1>,
                 along_few_rows: enter_along_terms::<$vector, $lanes, FEW_ROWS>,
@@ -95,8 +98,8 @@ macro_rules! kernels {
             };)*
         }
     };
-    (@tiles $vector:ty, $packed:literal, [$($rows:literal)*]) => {
-        &[$([enter_tile::<$vector, $rows, 1, $packed>, enter_tile::<$vector, $rows, 2, $packed>]),*]
+    (@tiles $vector:ty, $packed:literal, $copy:literal, [$($rows:literal)*]) => {
+        &[$([enter_tile::<$vector, $rows, 1, $packed, $copy>, enter_tile::<$vector, $rows, 2, $packed, $copy>]),*]
     };
 }
 

@@ -68,4 +68,3 @@ pub enum Right<T> {
         batch: isize,
     },
 }
-

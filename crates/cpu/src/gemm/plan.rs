@@ -6,7 +6,7 @@ use super::kernels::{Element, Kernels, VECTORS};
 use crate::isa::Isa;
 
 /// Longest chain of multiply-adds, in bytes of one operand's line: a strip of B then stays in the nearer caches.
-const CHAIN_BYTES: usize = 1536;
+const CHAIN_BYTES: usize = 2048;
 /// Packed A of one block of rows, shared by all threads; a part of the L2 cache.
 const PACKED_A_BYTES: usize = 512 << 10;
 /// Partial sums of one block of C, where k is longer than a chain and C itself cannot hold them.
@@ -19,6 +19,9 @@ const PARALLEL_VECTOR_FLOPS: usize = 60_000;
 const BATCH_WORKSPACE_BYTES: usize = 160 << 10;
 /// Alignment of the workspace and of its parts.
 const ALIGNMENT: usize = 64;
+
+/// Before each worker's packed strip of B: which strip it is.
+pub(super) const STRIP_HEADER_BYTES: usize = ALIGNMENT;
 
 /// Extents of a product `C[m, n] = A[m, k] · B[k, n]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -131,7 +134,7 @@ impl<T: Element> Gemm<T> {
         }
         let bytes = |elements: usize| (elements * size_of::<T>()).next_multiple_of(ALIGNMENT);
         let packed_b = if self.may_pack_a() { bytes(self.row_block * self.k_block) } else { 0 };
-        let packed_b_per_worker = bytes(self.strip() * self.k_block);
+        let packed_b_per_worker = STRIP_HEADER_BYTES + bytes(self.strip() * self.k_block);
         let partial = packed_b + packed_b_per_worker * workers;
         let partial_size = if self.k_blocks() > 1 { bytes(self.row_block * self.partial_columns) } else { 0 };
         Layout { packed_b, packed_b_per_worker, partial, size: partial + partial_size }

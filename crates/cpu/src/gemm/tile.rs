@@ -21,6 +21,8 @@ pub(super) struct TileCall<T> {
     /// B: element `(p, j)` at `b + p * b_k + j`.
     pub b: *const T,
     pub b_k: isize,
+    /// Where a copying kernel puts the rows of B it reads, one whole row of vectors after the other.
+    pub b_copy: *mut T,
     /// C: element `(i, j)` at `c + i * c_row + j`.
     pub c: *mut T,
     pub c_row: isize,
@@ -36,13 +38,14 @@ pub(super) struct TileCall<T> {
 
 /// Computes a tile of `R` rows and `C` vectors: for every element one chain of multiply-adds over k from zero.
 ///
-/// With `PACKED`, A is a packed panel: `a_row` is 1 and `a_k` is `R`.
+/// With `PACKED`, A is a packed panel: `a_row` is 1 and `a_k` is `R`. With `COPY` too, B is packed in passing: the
+/// stores cost nothing beside the multiply-adds, a pass over B of its own would.
 ///
 /// # Safety
-/// Needs the instruction set of `S`; the operands of `call` are readable and its tile of C writable, and no other
-/// thread touches that tile.
+/// Needs the instruction set of `S`; the operands of `call` are readable, its tile of C and, with `COPY`, `k` rows of
+/// `C` vectors at `b_copy` are writable, and no other thread touches those.
 #[inline(always)]
-pub(super) unsafe fn tile<S: Simd, const R: usize, const C: usize, const PACKED: bool>(
+pub(super) unsafe fn tile<S: Simd, const R: usize, const C: usize, const PACKED: bool, const COPY: bool>(
     call: &TileCall<S::Scalar>,
 ) {
     // SAFETY: pointers stay inside the operands the caller vouches for; columns beyond `last` are masked off, and the
@@ -55,7 +58,7 @@ pub(super) unsafe fn tile<S: Simd, const R: usize, const C: usize, const PACKED:
             }
         }
         let sums =
-            if PACKED { sum_packed::<S, R, C>(call, mask) } else { sum_strided::<S, R, C>(call, mask) };
+            if PACKED { sum_packed::<S, R, C, COPY>(call, mask) } else { sum_strided::<S, R, C>(call, mask) };
         for i in 0..R {
             let row = call.c.offset(i as isize * call.c_row);
             for j in 0..C {
@@ -71,27 +74,35 @@ pub(super) unsafe fn tile<S: Simd, const R: usize, const C: usize, const PACKED:
 /// The sums where A is a packed panel. Several terms a round: what counts rounds and moves pointers takes slots of
 /// the multiply-add units.
 #[inline(always)]
-unsafe fn sum_packed<S: Simd, const R: usize, const C: usize>(
+unsafe fn sum_packed<S: Simd, const R: usize, const C: usize, const COPY: bool>(
     call: &TileCall<S::Scalar>,
     mask: S::Mask,
 ) -> [[S; C]; R] {
     // SAFETY: as for `tile`.
     unsafe {
         let mut sums = [[S::zero(); C]; R];
-        let (mut a, mut b, mut ahead) = (call.a, call.b, call.ahead);
+        let (mut a, mut b, mut b_copy, mut ahead) = (call.a, call.b, call.b_copy, call.ahead);
+        let mut next = |sums: &mut [[S; C]; R]| {
+            let columns = load_columns::<S, C>(b, mask);
+            add_term(sums, |i| a.add(i), columns);
+            if COPY {
+                for j in 0..C {
+                    columns[j].store(b_copy.add(j * S::LANES));
+                }
+                b_copy = b_copy.add(C * S::LANES);
+            }
+            a = a.wrapping_add(R);
+            b = b.wrapping_offset(call.b_k);
+        };
         for _ in 0..call.k / PREFETCH_EVERY {
             prefetch_far(ahead);
             ahead = ahead.wrapping_offset(call.ahead_k);
             for _ in 0..PREFETCH_EVERY {
-                add_term(&mut sums, |i| a.add(i), b, mask);
-                a = a.wrapping_add(R);
-                b = b.wrapping_offset(call.b_k);
+                next(&mut sums);
             }
         }
         for _ in 0..call.k % PREFETCH_EVERY {
-            add_term(&mut sums, |i| a.add(i), b, mask);
-            a = a.wrapping_add(R);
-            b = b.wrapping_offset(call.b_k);
+            next(&mut sums);
         }
         sums
     }
@@ -114,7 +125,7 @@ unsafe fn sum_strided<S: Simd, const R: usize, const C: usize>(
         let rows = [0, row_1, 2 * row_1, row_3];
         let mut b = call.b;
         for _ in 0..call.k {
-            add_term(&mut sums, |i| a[i / 4].offset(rows[i % 4]), b, mask);
+            add_term(&mut sums, |i| a[i / 4].offset(rows[i % 4]), load_columns::<S, C>(b, mask));
             for group in &mut a[..R.div_ceil(4)] {
                 *group = group.wrapping_offset(call.a_k);
             }
@@ -124,14 +135,9 @@ unsafe fn sum_strided<S: Simd, const R: usize, const C: usize>(
     }
 }
 
-/// Adds one term to every sum; `a` gives the place of each row's element.
+/// One row of B.
 #[inline(always)]
-unsafe fn add_term<S: Simd, const R: usize, const C: usize>(
-    sums: &mut [[S; C]; R],
-    a: impl Fn(usize) -> *const S::Scalar,
-    b: *const S::Scalar,
-    mask: S::Mask,
-) {
+unsafe fn load_columns<S: Simd, const C: usize>(b: *const S::Scalar, mask: S::Mask) -> [S; C] {
     // SAFETY: as for `tile`.
     unsafe {
         let mut columns = [S::zero(); C];
@@ -139,7 +145,20 @@ unsafe fn add_term<S: Simd, const R: usize, const C: usize>(
             columns[j] = S::load(b.add(j * S::LANES));
         }
         columns[C - 1] = S::load_masked(b.add((C - 1) * S::LANES), mask);
-        for i in 0..R {
+        columns
+    }
+}
+
+/// Adds one term to every sum; `a` gives the place of each row's element.
+#[inline(always)]
+unsafe fn add_term<S: Simd, const R: usize, const C: usize>(
+    sums: &mut [[S; C]; R],
+    a: impl Fn(usize) -> *const S::Scalar,
+    columns: [S; C],
+) {
+    for i in 0..R {
+        // SAFETY: as for `tile`.
+        unsafe {
             let factor = S::splat(*a(i));
             for j in 0..C {
                 sums[i][j] = factor.mul_add(columns[j], sums[i][j]);

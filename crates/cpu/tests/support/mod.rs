@@ -1,6 +1,8 @@
 //! Kernels by their definition, one scalar at a time, and the same kernels on the executor.
 #![allow(dead_code, reason = "each test file uses a part")]
 
+pub mod build;
+
 use std::sync::Arc;
 
 use warploom_cpu::isa::Isa;

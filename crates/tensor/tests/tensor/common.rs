@@ -12,7 +12,6 @@ pub fn cpu() -> Device {
 }
 
 /// A device that computes nothing and lacks f64.
-
 pub fn without_f64() -> Device {
     let capabilities = Null::default().capabilities().clone();
     let dtypes = DType::ALL.into_iter().filter(|d| *d != DType::F64).collect();
@@ -20,11 +19,11 @@ pub fn without_f64() -> Device {
 }
 
 /// Records `body` over inputs of these values, runs it on the CPU, and holds every f32 output against the interpreter.
-
 pub fn check(device: &Device, inputs: &[(&[usize], Vec<f32>)], body: impl FnOnce(&[Tensor]) -> Vec<Tensor>) {
     let specs: Vec<InputSpec> = inputs.iter().map(|(shape, _)| InputSpec::new(DType::F32, shape)).collect();
     let recorded = device.record(&specs, body).unwrap();
-    let tensors: Vec<Tensor> = device.scope(|| inputs.iter().map(|(s, v)| Tensor::from_slice(v, s)).collect());
+    let tensors: Vec<Tensor> =
+        device.scope(|| inputs.iter().map(|(s, v)| Tensor::from_slice(v, s)).collect());
     let found = recorded.run(&tensors.iter().collect::<Vec<_>>()).unwrap();
     let graph = &recorded.recording().graph;
     let arguments: Vec<Array> = graph
@@ -45,7 +44,6 @@ pub fn check(device: &Device, inputs: &[(&[usize], Vec<f32>)], body: impl FnOnce
 }
 
 /// Numbers that are neither round nor alike.
-
 pub fn numbers(count: usize) -> Vec<f32> {
     (0..count).map(|i| ((i * 7919 + 13) % 101) as f32 / 25.0 - 2.0).collect()
 }

@@ -30,7 +30,10 @@ fn a_product_that_fits_when_transposed_says_so() {
         let w = Variable::new(ones(&[1, 10])).named("W");
         let line = line!() + 1;
         let y = x.matmul(&w);
-        expect(&y, &["[100, 10]", "[1, 10]", "`W`", "use [10, 1] or transpose `W`", &format!("errors.rs:{line}")]);
+        expect(
+            &y,
+            &["[100, 10]", "[1, 10]", "`W`", "use [10, 1] or transpose `W`", &format!("errors.rs:{line}")],
+        );
         expect(&x.matmul(&ones(&[7, 4])), &["10 columns", "7 rows"]);
         expect(&x.matmul(&ones(&[100, 4])), &["transposing the left operand"]);
     });
@@ -160,7 +163,8 @@ fn recordings_and_regions_keep_their_values() {
 fn bodies_that_do_not_fit() {
     on_cpu(|_| {
         let x = ones(&[3, 2]);
-        let (carries, _) = scan(3, &[&ones(&[2])], &[&x], |_, c, s| (vec![&c[0] + &s[0], s[0].clone()], vec![]));
+        let (carries, _) =
+            scan(3, &[&ones(&[2])], &[&x], |_, c, s| (vec![&c[0] + &s[0], s[0].clone()], vec![]));
         expect(&carries[0], &["2 carries for 1"]);
         let (carries, _) = scan(4, &[&ones(&[2])], &[&x], |_, c, _| (c.to_vec(), vec![]));
         expect(&carries[0], &["4 rounds", "f32[3, 2]"]);

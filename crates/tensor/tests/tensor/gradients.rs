@@ -2,7 +2,8 @@
 
 use crate::common::{cpu, numbers};
 use warploom_tensor::{
-    DType, Device, ElementwiseMethods, Tensor, Variable, call, call_with_gradient, gradients, gradients_or_zeros, scan,
+    DType, Device, ElementwiseMethods, Tensor, Variable, call, call_with_gradient, gradients,
+    gradients_or_zeros, scan,
 };
 
 fn on_cpu(body: impl FnOnce(&Device)) {

@@ -44,6 +44,24 @@ fn versions_of_a_loop_do_not_pile_up() {
 }
 
 #[test]
+fn devices_do_not_disturb_each_other() {
+    let devices = [cpu(), cpu(), cpu()];
+    let variables: Vec<Variable> = devices.iter().map(|d| d.scope(|| Variable::new([0.0f32]))).collect();
+    for round in 0..50 {
+        for (i, variable) in variables.iter().enumerate() {
+            let next = (variable * 1.0 + i as f32) + 0.0;
+            variable.assign(&next).unwrap();
+            let sum = variable.value() + &next;
+            assert_eq!(sum.item::<f32>().unwrap(), (2 * (round + 1) * i) as f32);
+        }
+    }
+    let error = Tensor::evaluate_all(&[&variables[0].value(), &variables[1].value()]).unwrap_err();
+    assert!(error.to_string().contains("another device"), "{error}");
+    let other = variables[1].clone();
+    assert!(devices[0].record(&[], |_| vec![other.value()]).is_err());
+}
+
+#[test]
 fn threads_share_a_device() {
     let device = cpu();
     let total = device.scope(|| Variable::new([0.0f32]));

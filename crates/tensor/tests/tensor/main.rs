@@ -8,5 +8,6 @@ mod limits;
 mod randoms;
 mod recorded;
 mod registry;
+mod sequences;
 mod state;
 mod values;

@@ -149,7 +149,10 @@ fn inputs_are_checked() {
         let error = |x: &[&Tensor]| step.run(x).unwrap_err().to_string();
         assert!(error(&[]).contains("takes 1 inputs, found 0"));
         let wrong = error(&[&Tensor::from([1.0f32])]);
-        assert!(wrong.contains("f32[2]") && wrong.contains("f32[1]") && wrong.contains("recorded.rs"), "{wrong}");
+        assert!(
+            wrong.contains("f32[2]") && wrong.contains("f32[1]") && wrong.contains("recorded.rs"),
+            "{wrong}"
+        );
         assert!(step.repeat(2, &[]).is_err());
         let nested = device.record(&[], |_| {
             assert!(device.record(&[], |_| Vec::new()).is_err());

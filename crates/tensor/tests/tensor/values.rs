@@ -66,7 +66,8 @@ fn operators_take_tensors_variables_and_literals() {
 #[test]
 fn broadcasting() {
     let device = cpu();
-    let inputs: [(&[usize], Vec<f32>); 3] = [(&[2, 3], numbers(6)), (&[3], numbers(3)), (&[2, 1], numbers(2))];
+    let inputs: [(&[usize], Vec<f32>); 3] =
+        [(&[2, 3], numbers(6)), (&[3], numbers(3)), (&[2, 1], numbers(2))];
     check(&device, &inputs, |x| {
         vec![
             &x[0] + &x[1],
@@ -88,7 +89,7 @@ fn views() {
             x.permute([2, 0, 1]),
             x.transpose(0, -1),
             x.t(),
-            x.slice(&[(..).into(), (1..-1).into(), Range::by(.., 2)]),
+            x.slice(&[(..).into(), Range::new(1, -1), Range::by(.., 2)]),
             x.narrow(-1, 1, 2),
             x.select_at(1, 2),
             y.pad(&[(1, 0), (0, 2)]),

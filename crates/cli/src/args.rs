@@ -1,0 +1,133 @@
+//! What can be said on the command line.
+
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// From data files to a trained network, on whatever device is there.
+#[derive(Parser)]
+#[command(name = "warploom", version, max_term_width = 100)]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Train a recipe; writes the run folder
+    Train(Train),
+    /// Score a run's weights on its test data
+    Evaluate(Evaluate),
+    /// Predict files with a run's weights
+    Predict(Predict),
+    /// Say how much memory a recipe will use, before it runs
+    Plan(Plan),
+    /// Show how a recipe's training step is computed: graph, kernels, memory
+    Explain(Explain),
+    /// List the built-in recipes
+    Recipes(Recipes),
+    /// Run benchmark workloads
+    Bench(Bench),
+}
+
+#[derive(Args)]
+pub struct Train {
+    /// A recipe file or a built-in name
+    pub recipe: String,
+    /// key=value, for any key of the recipe: train.epochs=5 device=cpu
+    pub overrides: Vec<String>,
+    /// The run folder [default: runs/<name>]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// End with one JSON object on standard output
+    #[arg(long)]
+    pub json: bool,
+    /// No progress on standard error
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+#[derive(Args)]
+pub struct Evaluate {
+    /// The folder of a run
+    pub run: PathBuf,
+    /// key=value, for any key of the run's recipe
+    pub overrides: Vec<String>,
+    /// Test on the data in another folder
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args)]
+pub struct Predict {
+    /// The folder of a run
+    pub run: PathBuf,
+    /// IDX files, plain or gzip
+    #[arg(required = true)]
+    pub inputs: Vec<PathBuf>,
+    /// Write to a file: JSON lines if its name ends with .json or .jsonl, else CSV
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Print one JSON object for each example
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args)]
+pub struct Plan {
+    /// A recipe file or a built-in name
+    pub recipe: String,
+    /// key=value, for any key of the recipe
+    pub overrides: Vec<String>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args)]
+pub struct Explain {
+    /// A recipe file or a built-in name
+    pub recipe: String,
+    /// key=value, for any key of the recipe
+    pub overrides: Vec<String>,
+    /// Print the instructions of every kernel
+    #[arg(long)]
+    pub kernels: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args)]
+pub struct Recipes {
+    /// Print one JSON list
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args)]
+pub struct Bench {
+    /// Identifiers or names such as W3 or mlp, separated by commas, or all
+    #[arg(required_unless_present = "first_step")]
+    pub workload: Option<String>,
+    /// Print one JSON object a line
+    #[arg(long)]
+    pub json: bool,
+    /// Seconds to measure each phase
+    #[arg(long, default_value_t = 4.0)]
+    pub budget: f64,
+    /// Threads of the CPU [default: all]
+    #[arg(long)]
+    pub threads: Option<usize>,
+    /// The device
+    #[arg(long, default_value = "cpu")]
+    pub device: String,
+    /// Run one training step of W3 and say so
+    #[arg(long, hide = true, value_name = "ID")]
+    pub first_step: Option<String>,
+    /// Measure in this process, where each workload would have one of its own
+    #[arg(long, hide = true)]
+    pub here: bool,
+}

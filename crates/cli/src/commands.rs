@@ -1,0 +1,18 @@
+//! One file for each subcommand.
+
+mod evaluate;
+mod explain;
+mod plan;
+mod predict;
+mod recipes;
+mod train;
+
+pub use evaluate::evaluate;
+pub use explain::explain;
+pub use plan::plan;
+pub use predict::predict;
+pub use recipes::recipes;
+pub use train::train;
+
+/// How a subcommand ends.
+pub type Ended = warploom::Result<std::process::ExitCode>;

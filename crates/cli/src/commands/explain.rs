@@ -1,0 +1,140 @@
+//! `warploom explain`.
+
+use super::Ended;
+use crate::args::Explain;
+use crate::interrupt::end_at_once;
+use crate::output::{bytes, line, table};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+use warploom::compiler::{self, Options};
+use warploom::device::{Class, Kernel, Program, Step};
+use warploom::graph::Graph;
+use warploom::recipes;
+use warploom::tensor::Recorded;
+
+pub fn explain(given: &Explain) -> Ended {
+    end_at_once();
+    let recipe = recipes::find(&given.recipe, &given.overrides)?;
+    let (plan, recorded) = recipes::plan(&recipe)?;
+    let program = recorded.program();
+    let graph = compiled_graph(&recorded)?;
+    if given.json {
+        line(as_json(&recorded, &graph));
+        return Ok(ExitCode::SUCCESS);
+    }
+    line(format_args!("The training step of {} on {}, a full batch", recipe.name, recorded.device().id()));
+    line("\nGraph, after the passes over it:");
+    line(&graph);
+    let (recorded_ops, ops) = (count(&recorded.recording().graph), count(&graph));
+    line(format_args!("\nOps: {recorded_ops} recorded, {ops} left, in {} kernels", program.kernel_count()));
+    let mut kernels = Vec::new();
+    describe(&program.steps, 0, &mut kernels);
+    table(&kernels);
+    if !program.notes.is_empty() {
+        line("\nThe compiler's notes:");
+        program.notes.iter().for_each(|text| line(format_args!("  {text}")));
+    }
+    if given.kernels {
+        line("\nKernels:");
+        line(program);
+    }
+    line("\nMemory of the step:");
+    memory_map(program);
+    line("\nMemory of the whole run, with validation, test and loader:");
+    let mut rows: Vec<Vec<String>> =
+        plan.by_kind().iter().map(|(kind, count)| vec![(*kind).to_owned(), bytes(*count)]).collect();
+    rows.push(vec!["planned".into(), bytes(plan.planned_bytes())]);
+    table(&rows);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The graph from which kernels were made. Compiling again gives the same program.
+fn compiled_graph(recorded: &Recorded) -> warploom::Result<Graph> {
+    let target = recorded.device().executor().target();
+    let compiled = compiler::compile(recorded.recording(), target, Options::default());
+    Ok(compiled.map_err(warploom::tensor::Error::from)?.graph)
+}
+
+/// Ops that compute: parameters are given.
+fn count(graph: &Graph) -> usize {
+    graph.len() - graph.parameters().len()
+}
+
+fn describe(steps: &[Step], depth: usize, rows: &mut Vec<Vec<String>>) {
+    for step in steps {
+        let indent = "  ".repeat(depth + 1);
+        let (what, extent, work) = match step {
+            Step::Kernel(kernel) => (format!("kernel {}", kernel.name), extent(kernel), instructions(kernel)),
+            Step::Contraction(c) => {
+                let batch = if c.batch == 1 { String::new() } else { format!("{} × ", c.batch) };
+                let product = format!("{batch}[{}, {}] × [{}, {}]", c.m, c.k, c.k, c.n);
+                (format!("product {}", c.epilogue.name), product, instructions(&c.epilogue))
+            }
+            Step::Scatter(s) => (format!("scatter {:?}", s.kind).to_lowercase(), format!("{} of {}", s.count, s.extent), String::new()),
+            Step::Copy { .. } => ("copy".into(), String::new(), String::new()),
+            Step::Loop(l) => (format!("loop of {} rounds", l.iterations), String::new(), String::new()),
+            Step::Claimed { name, .. } => (format!("{name}, claimed by the device"), String::new(), String::new()),
+        };
+        rows.push(vec![format!("{indent}{what}"), extent, work]);
+        if let Step::Loop(l) = step {
+            describe(&l.body, depth + 1, rows);
+        }
+    }
+}
+
+fn extent(kernel: &Kernel) -> String {
+    let over = if kernel.reduced.is_empty() { String::new() } else { format!(" over {:?}", &kernel.reduced[..]) };
+    format!("{:?}{over}", &kernel.space[..])
+}
+
+fn instructions(kernel: &Kernel) -> String {
+    let fused = kernel.body.len() + kernel.reductions.len() + kernel.tail.len();
+    format!("{fused} instructions, {} stores", kernel.stores.len())
+}
+
+fn memory_map(program: &Program) {
+    let mut rows = vec![vec!["  buffer".into(), "type".into(), "bytes".into(), "place".into()]];
+    let mut placed: Vec<_> = program.buffers.iter().enumerate().collect();
+    placed.sort_by_key(|(_, buffer)| match buffer.class {
+        Class::State(slot) => (0, slot),
+        Class::Input(position) => (1, position),
+        Class::Output(position) => (2, position),
+        Class::Derived(position) => (3, position),
+        Class::Arena { offset, .. } => (4, offset),
+        Class::Window => (5, 0),
+    });
+    for (number, buffer) in placed {
+        let place = match buffer.class {
+            Class::State(slot) => format!("state {slot}"),
+            Class::Input(position) => format!("input {position}"),
+            Class::Output(position) => format!("output {position}"),
+            Class::Derived(position) => format!("derived {position}"),
+            Class::Arena { slab, offset } => format!("arena {slab} at {offset}"),
+            Class::Window => "window".into(),
+        };
+        rows.push(vec![format!("  b{number}"), buffer.ty.to_string(), buffer.bytes.to_string(), place]);
+    }
+    table(&rows);
+}
+
+fn as_json(recorded: &Recorded, graph: &Graph) -> Value {
+    let program = recorded.program();
+    let mut kernels = Vec::new();
+    describe(&program.steps, 0, &mut kernels);
+    let kernels: Vec<Value> = kernels
+        .iter()
+        .map(|row| json!({ "kernel": row[0].trim(), "extent": row[1], "work": row[2] }))
+        .collect();
+    let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
+    for (_, node) in graph.nodes() {
+        *kinds.entry(node.op.name()).or_default() += 1;
+    }
+    json!({
+        "device": recorded.device().id(),
+        "ops": kinds,
+        "kernels": kernels,
+        "notes": program.notes,
+        "arena_bytes": program.slabs.iter().sum::<usize>(),
+    })
+}

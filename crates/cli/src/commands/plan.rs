@@ -1,0 +1,44 @@
+//! `warploom plan`.
+
+use super::Ended;
+use crate::args::Plan;
+use crate::interrupt::end_at_once;
+use crate::output::{bytes, line, table};
+use serde_json::{Map, json};
+use std::process::ExitCode;
+use warploom::recipes;
+
+pub fn plan(given: &Plan) -> Ended {
+    end_at_once();
+    let recipe = recipes::find(&given.recipe, &given.overrides)?;
+    let (plan, recorded) = recipes::plan(&recipe)?;
+    let kinds = plan.by_kind();
+    if given.json {
+        let by_kind: Map<_, _> = kinds.iter().map(|(kind, count)| ((*kind).to_owned(), json!(count))).collect();
+        line(json!({
+            "planned_bytes": plan.planned_bytes(),
+            "parameters": plan.parameters,
+            "by_kind": by_kind,
+            "compile_ms": (plan.compile_ms * 1e3).round() / 1e3,
+            "kernels": plan.kernels,
+            "device": recorded.device().id(),
+            "host_ring_bytes": plan.host_ring,
+        }));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let [train, validation, test] = plan.examples;
+    line(format_args!("{} on {}: {} parameters", recipe.name, recorded.device().id(), plan.parameters));
+    line(format_args!(
+        "{train} examples to learn from, {validation} to watch, {test} to test; {} steps an epoch, batches of {}",
+        plan.steps, recipe.train.batch
+    ));
+    line(format_args!("{} kernels a step; all programs compiled in {:.1} ms", plan.kernels, plan.compile_ms));
+    let about = ["weights, optimizer, metrics", "between kernels", "batches in, results out, loader", "copies for speed"];
+    let mut rows: Vec<Vec<String>> = Vec::new();
+    for ((kind, count), about) in kinds.iter().zip(about) {
+        rows.push(vec![format!("{kind:<8} {about}"), bytes(*count)]);
+    }
+    rows.push(vec!["planned".into(), bytes(plan.planned_bytes())]);
+    table(&rows);
+    Ok(ExitCode::SUCCESS)
+}

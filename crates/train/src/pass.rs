@@ -1,0 +1,137 @@
+//! The programs of one pass over examples, and the order in which they are launched.
+//!
+//! A pass has at most two batch sizes: the full one and the last. Where a step is small, one launch holds several steps of
+//! full batches, as many as divide an epoch evenly.
+
+use crate::error::Result;
+use crate::examples::{Examples, Feed};
+use warploom_tensor::{Bound, Device, Error, Tensor};
+
+/// Multiply-adds of one forward pass up to which steps are put into one launch; a launch stays below some 10 ms.
+const WORK: usize = 20_000_000;
+/// Most steps in one launch.
+const STEPS: usize = 128;
+/// Input sets of a program: one is filled while another runs.
+const SLOTS: usize = 2;
+
+/// Recorded programs over some examples.
+pub(crate) struct Pass {
+    stages: Vec<Stage>,
+    /// Slabs of every program that was compiled for it.
+    pub slabs: Vec<Vec<usize>>,
+    pub compile_ms: f64,
+    /// Kernels of one step on a full batch.
+    pub kernels: usize,
+    batches: usize,
+}
+
+struct Stage {
+    bound: Bound,
+    /// Steps in a launch.
+    steps: usize,
+    /// Examples in a step.
+    rows: usize,
+    /// Launches an epoch.
+    launches: usize,
+    /// The input set to be filled next.
+    slot: usize,
+}
+
+impl Pass {
+    /// Records `body` (features, targets, rows) for batches of `batch`. `work` is multiply-adds for one example.
+    pub fn record(
+        device: &Device,
+        examples: &Examples,
+        batch: usize,
+        work: usize,
+        body: impl Fn(&Tensor, &Tensor, usize) -> std::result::Result<(), Error>,
+    ) -> Result<Pass> {
+        let count = examples.len();
+        let (full, last) = (count / batch, count % batch);
+        let mut pass =
+            Pass { stages: Vec::new(), slabs: Vec::new(), compile_ms: 0.0, kernels: 0, batches: count.div_ceil(batch) };
+        for (rows, batches) in [(batch, full), (last, usize::from(last > 0))] {
+            if batches == 0 || rows == 0 {
+                continue;
+            }
+            let mut recorded = device.try_record(&examples.specs(rows), |inputs| {
+                let (x, y) = examples.record(inputs);
+                body(&x, &y, rows)?;
+                Ok(Vec::new())
+            })?;
+            if pass.kernels == 0 {
+                pass.kernels = recorded.launches_per_run();
+            }
+            let steps = steps_in_a_launch(batches, rows.saturating_mul(work));
+            pass.note(&recorded);
+            if steps > 1 {
+                recorded = recorded.repeat(steps, &vec![true; recorded.inputs().len()])?;
+                pass.note(&recorded);
+            }
+            let bound = recorded.bind(SLOTS)?;
+            pass.stages.push(Stage { bound, steps, rows, launches: batches / steps, slot: 0 });
+        }
+        Ok(pass)
+    }
+
+    fn note(&mut self, recorded: &warploom_tensor::Recorded) {
+        self.slabs.push(recorded.program().slabs.clone());
+        self.compile_ms += recorded.compile_ms();
+    }
+
+    /// The programs with their memories.
+    pub fn programs(&self) -> impl Iterator<Item = &Bound> {
+        self.stages.iter().map(|stage| &stage.bound)
+    }
+
+    /// Launches by steps, over an epoch.
+    pub fn launches_per_step(&self) -> f64 {
+        self.stages.iter().map(|stage| stage.launches).sum::<usize>() as f64 / self.batches.max(1) as f64
+    }
+
+    /// Steps of an epoch.
+    pub fn batches(&self) -> usize {
+        self.batches
+    }
+
+    /// Runs an epoch, or as much of it as `go_on` (told how many examples were sent) allows. Returns whether it was all.
+    pub fn run(&mut self, feed: &mut Feed, epoch: u64, mut go_on: impl FnMut(usize) -> bool) -> Result<bool> {
+        let mut batches = feed.epoch(epoch)?;
+        let mut sent = 0;
+        for stage in &mut self.stages {
+            for _ in 0..stage.launches {
+                for step in 0..stage.steps {
+                    batches.send(&stage.bound, stage.slot, step)?;
+                }
+                stage.bound.launch(stage.slot)?;
+                stage.slot = (stage.slot + 1) % SLOTS;
+                sent += stage.steps * stage.rows;
+                if !go_on(sent) {
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// The largest divisor of an epoch's batches whose launch is still short.
+fn steps_in_a_launch(batches: usize, work: usize) -> usize {
+    let most = (WORK / work.max(1)).clamp(1, STEPS);
+    (1..=most.min(batches)).rev().find(|steps| batches.is_multiple_of(*steps)).unwrap_or(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::steps_in_a_launch;
+
+    #[test]
+    fn launches_hold_even_parts_of_an_epoch() {
+        assert_eq!(steps_in_a_launch(10, 110), 10);
+        assert_eq!(steps_in_a_launch(59, 110), 59);
+        assert_eq!(steps_in_a_launch(256, 110), 128);
+        assert_eq!(steps_in_a_launch(254, 110), 127);
+        assert_eq!(steps_in_a_launch(100, 128 * 669_706), 1);
+        assert_eq!(steps_in_a_launch(100, usize::MAX), 1);
+    }
+}
