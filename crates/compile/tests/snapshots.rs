@@ -1,0 +1,109 @@
+//! Compiled programs as text, held against stored ones: a refactoring changes none. `UPDATE_SNAPSHOTS=1 cargo test -p
+//! warploom-compile` writes them anew; read the difference before it is committed.
+
+mod support;
+
+use smallvec::smallvec;
+use std::path::Path;
+use support::training_step;
+use warploom_compile::{Options, compile};
+use warploom_device::null::Null;
+use warploom_graph::*;
+
+fn check(name: &str, recording: &Recording) {
+    let compiled = compile(recording, &Null::default(), Options::default()).expect("the recording compiles");
+    let text = format!("{}\n{}", compiled.graph, compiled.program);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/snapshots").join(format!("{name}.txt"));
+    if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
+        std::fs::write(&path, text).expect("the snapshot is written");
+        return;
+    }
+    let stored = std::fs::read_to_string(&path).unwrap_or_default();
+    let differ = text.lines().zip(stored.lines()).position(|(a, b)| a != b);
+    let at = differ.unwrap_or(text.lines().count().min(stored.lines().count()));
+    let line = |text: &str| text.lines().nth(at).unwrap_or("(end)").to_string();
+    assert!(text == stored, "{name} line {}: {} was {}", at + 1, line(&text), line(&stored));
+}
+
+fn stateless(build: impl for<'b> FnOnce(&'b Builder) -> Vec<Expr<'b>>) -> Recording {
+    let builder = Builder::new(Graph::new(), Origin::here());
+    let results = build(&builder).iter().map(|e| e.value()).collect();
+    let mut graph = builder.finish();
+    graph.set_results(results);
+    Recording::stateless(graph)
+}
+
+#[test]
+fn a_logistic_unit_trains_in_place() {
+    check("logistic", &training_step(100, &[10, 1]).expect("the step records"));
+}
+
+#[test]
+fn a_network_needs_one_kernel_a_product_or_sum() {
+    check("network", &training_step(128, &[784, 512, 10]).expect("the step records"));
+}
+
+#[test]
+fn many_steps_are_a_loop_over_state_in_place() {
+    let step = training_step(10, &[10, 1]).expect("the step records");
+    check("steps", &step.repeat(100, &[true, false], &Origin::here()).expect("the step repeats"));
+}
+
+#[test]
+fn softmax_is_two_reductions_and_a_chain() {
+    check(
+        "softmax",
+        &stateless(|b| {
+            let x = b.parameter(Type::new(DType::F32, &[32, 10]));
+            let shape = x.ty().shape;
+            let e = (x - x.reduce_keep(Reduction::Max, &[1]).broadcast(&shape)).exp();
+            vec![e / e.reduce_keep(Reduction::Sum, &[1]).broadcast(&shape)]
+        }),
+    );
+}
+
+#[test]
+fn views_are_index_maps() {
+    check(
+        "views",
+        &stateless(|b| {
+            let x = b.parameter(Type::new(DType::F32, &[6, 4]));
+            let padded = x.permute(&[1, 0]).then(Op::Pad { low: smallvec![1, 0], high: smallvec![0, 2] });
+            let reversed = padded.then(Op::Slice {
+                starts: smallvec![4, 0],
+                sizes: smallvec![5, 4],
+                steps: smallvec![-1, 2],
+            });
+            vec![reversed.exp(), x.reshape(&[3, 8]).reduce(Reduction::Sum, &[0])]
+        }),
+    );
+}
+
+#[test]
+fn a_gather_is_a_load_and_its_gradient_a_scatter() {
+    check(
+        "gather",
+        &stateless(|b| {
+            let table = b.parameter(Type::new(DType::F32, &[50, 8]));
+            let indices = b.parameter(Type::new(DType::I32, &[16]));
+            let rows = b.apply(Op::Gather { axis: 0 }, &[table.value(), indices.value()]);
+            let loss = rows.square().reduce(Reduction::Sum, &[0, 1]);
+            let gradient =
+                gradient::gradients(b, loss.value(), &[table.value()]).expect("it is differentiable");
+            vec![loss, b.expr(gradient[0].expect("the loss depends on the table"))]
+        }),
+    );
+}
+
+#[test]
+fn a_product_wanted_transposed_is_computed_so() {
+    check(
+        "transposed",
+        &stateless(|b| {
+            let x = b.parameter(Type::new(DType::F32, &[5, 7]));
+            let y = b.parameter(Type::new(DType::F32, &[7, 3]));
+            let axes = ContractAxes { batch: smallvec![], sum: smallvec![(1, 0)] };
+            vec![b.apply(Op::Contract(axes), &[x.value(), y.value()]).permute(&[1, 0]).relu()]
+        }),
+    );
+}
