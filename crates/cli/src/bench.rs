@@ -1,9 +1,95 @@
-//! `warploom bench`.
+//! `warploom bench`: the workloads on which frameworks are compared, each in a process of its own so that its peak of
+//! resident memory is its own, printed as the scripts for other frameworks print theirs.
+
+mod kernels;
+mod measure;
+mod mlp;
+mod row;
+mod seed;
+mod workloads;
 
 use crate::args::Bench;
 use crate::commands::Ended;
+use crate::interrupt::end_at_once;
+use crate::output::{line, problem, table};
+use serde_json::Value;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, ExitCode, Stdio};
+use warploom::tensor::Device;
+use warploom::{Error, Result};
+use workloads::{Workload, chosen};
 
-/// Under way.
-pub fn run(_: &Bench) -> Ended {
-    Err(warploom::Error::invalid("no workload is built yet"))
+/// What a workload is told.
+pub struct Setting {
+    device: Device,
+    budget: f64,
+}
+
+pub fn run(given: &Bench) -> Ended {
+    end_at_once();
+    if !(given.budget >= 0.0 && given.budget.is_finite()) {
+        return Err(Error::invalid(format!("--budget is {}; give seconds, 0 and more", given.budget)));
+    }
+    if let Some(id) = &given.first_step {
+        let device = Device::named(&given.device)?;
+        return match id.as_str() {
+            "W3" | "mlp" => mlp::first_step(&device).map(|()| ExitCode::SUCCESS),
+            _ => Err(Error::invalid(format!("the first step of {id} is not built; W3 is"))),
+        };
+    }
+    let chosen = chosen(given.workload.as_deref().unwrap_or("all"))?;
+    if given.here {
+        let setting = Setting { device: Device::named(&given.device)?, budget: given.budget };
+        for workload in chosen {
+            match workload.run {
+                Some(run) => run(&setting)?,
+                None => line(row::not_built(workload)),
+            }
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    // What is not there is found before anything is measured.
+    Device::named(&given.device)?;
+    let mut rows = Vec::new();
+    let mut whole = true;
+    for workload in chosen {
+        whole &= in_a_process(workload, given, &mut rows)?;
+    }
+    if !given.json {
+        table(&rows);
+    }
+    Ok(if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn in_a_process(workload: &Workload, given: &Bench, rows: &mut Vec<Vec<String>>) -> Result<bool> {
+    if rows.is_empty() {
+        rows.push(row::HEADINGS.map(str::to_owned).to_vec());
+    }
+    let mut child = start(workload, given)?;
+    if let Some(output) = child.stdout.take() {
+        for text in BufReader::new(output).lines().map_while(std::result::Result::ok) {
+            if given.json {
+                line(&text);
+            }
+            if let Ok(value) = serde_json::from_str::<Value>(&text) {
+                rows.push(row::readable(&value));
+            }
+        }
+    }
+    let ended = child.wait().map_err(Error::io("wait for", std::path::Path::new(workload.id)))?;
+    if !ended.success() {
+        problem(&format!("{} ended with {ended}", workload.id));
+    }
+    Ok(ended.success())
+}
+
+fn start(workload: &Workload, given: &Bench) -> Result<Child> {
+    let program = std::env::current_exe().map_err(Error::io("find", std::path::Path::new("this program")))?;
+    let mut command = Command::new(&program);
+    command.args(["bench", workload.id, "--here", "--json", "--device", &given.device]);
+    command.args(["--budget", &given.budget.to_string()]).stdout(Stdio::piped());
+    if let Some(threads) = given.threads {
+        command.env("WARPLOOM_THREADS", threads.to_string());
+    }
+    command.spawn().map_err(Error::io("start", &program))
 }

@@ -109,6 +109,10 @@ fn plainly(message: &str) -> String {
         ("expected a boolean", "true or false is wanted"),
         ("expected a string", "text is wanted"),
         ("expected a sequence", "a list is wanted"),
+        ("expected struct Train", "keys are wanted, such as train.epochs"),
+        ("expected struct Data", "keys are wanted, such as data.kind"),
+        ("expected struct ModelRecipe", "keys are wanted, such as model.layers"),
+        ("expected struct Layer", "keys are wanted, such as kind and units"),
         ("invalid type: ", "found "),
         ("invalid value: ", "found "),
     ] {

@@ -11,6 +11,8 @@ use warploom_tensor::{Bound, Device, Error, Tensor};
 const WORK: usize = 20_000_000;
 /// Most steps in one launch.
 const STEPS: usize = 128;
+/// Most bytes of batches in one launch.
+const BYTES: usize = 1 << 20;
 /// Input sets of a program: one is filled while another runs.
 const SLOTS: usize = 2;
 
@@ -62,7 +64,9 @@ impl Pass {
             if pass.kernels == 0 {
                 pass.kernels = recorded.launches_per_run();
             }
-            let steps = steps_in_a_launch(batches, rows.saturating_mul(work));
+            let bytes: usize = recorded.inputs().iter().map(|ty| ty.bytes()).sum();
+            let most = (WORK / rows.saturating_mul(work).max(1)).min(BYTES / bytes.max(1)).clamp(1, STEPS);
+            let steps = steps_in_a_launch(batches, most);
             pass.note(&recorded);
             if steps > 1 {
                 recorded = recorded.repeat(steps, &vec![true; recorded.inputs().len()])?;
@@ -115,9 +119,8 @@ impl Pass {
     }
 }
 
-/// The largest divisor of an epoch's batches whose launch is still short.
-fn steps_in_a_launch(batches: usize, work: usize) -> usize {
-    let most = (WORK / work.max(1)).clamp(1, STEPS);
+/// The largest divisor of an epoch's batches up to `most`.
+fn steps_in_a_launch(batches: usize, most: usize) -> usize {
     (1..=most.min(batches)).rev().find(|steps| batches.is_multiple_of(*steps)).unwrap_or(1)
 }
 
@@ -127,11 +130,11 @@ mod tests {
 
     #[test]
     fn launches_hold_even_parts_of_an_epoch() {
-        assert_eq!(steps_in_a_launch(10, 110), 10);
-        assert_eq!(steps_in_a_launch(59, 110), 59);
-        assert_eq!(steps_in_a_launch(256, 110), 128);
-        assert_eq!(steps_in_a_launch(254, 110), 127);
-        assert_eq!(steps_in_a_launch(100, 128 * 669_706), 1);
-        assert_eq!(steps_in_a_launch(100, usize::MAX), 1);
+        assert_eq!(steps_in_a_launch(10, 128), 10);
+        assert_eq!(steps_in_a_launch(59, 128), 59);
+        assert_eq!(steps_in_a_launch(256, 128), 128);
+        assert_eq!(steps_in_a_launch(254, 128), 127);
+        assert_eq!(steps_in_a_launch(100, 1), 1);
+        assert_eq!(steps_in_a_launch(131, 128), 1);
     }
 }

@@ -104,7 +104,14 @@ fn memory_map(program: &Program) {
         Class::Arena { offset, .. } => (4, offset),
         Class::Window => (5, 0),
     });
+    let mut seen = std::collections::HashSet::new();
     for (number, buffer) in placed {
+        // State that is written is a buffer that is read and one that is written, in one place.
+        if let Class::State(slot) = buffer.class
+            && !seen.insert(slot)
+        {
+            continue;
+        }
         let place = match buffer.class {
             Class::State(slot) => format!("state {slot}"),
             Class::Input(position) => format!("input {position}"),

@@ -1,0 +1,114 @@
+//! Timing on a machine that others use too: blocks of 100 ms in which other processes took more than 5 % of it are left
+//! out where enough others remain, as in the scripts for the other frameworks.
+
+use std::time::{Duration, Instant};
+use warploom::Result;
+
+const WARM_UP: f64 = 0.7;
+const BLOCK: f64 = 0.1;
+const LEAST: usize = 7;
+const MOST: usize = 2000;
+/// Seconds in all that a measurement waits for the machine to calm down.
+const PATIENCE: f64 = 45.0;
+
+/// Times in milliseconds, and how disturbed they are.
+pub struct Samples {
+    /// In the order of measurement.
+    pub ms: Vec<f64>,
+    /// How many were left out.
+    pub dirty: usize,
+    /// The machine's share that others had.
+    pub other: f64,
+    /// Whether only undisturbed ones are in.
+    pub quiet: bool,
+    /// The very first call.
+    pub first_ms: f64,
+}
+
+impl Samples {
+    /// The value below which this share of the samples lies.
+    pub fn quantile(&self, share: f64) -> f64 {
+        let mut sorted = self.ms.clone();
+        sorted.sort_by(f64::total_cmp);
+        let at = ((share * sorted.len() as f64) as usize).min(sorted.len().saturating_sub(1));
+        sorted.get(at).copied().unwrap_or(f64::NAN)
+    }
+
+    /// The middle one.
+    pub fn median(&self) -> f64 {
+        self.quantile(0.5)
+    }
+}
+
+/// Measures `body` for `budget` seconds; `prepare` comes before each call and is not timed.
+pub fn measure(
+    budget: f64,
+    mut prepare: impl FnMut() -> Result<()>,
+    mut body: impl FnMut() -> Result<()>,
+) -> Result<Samples> {
+    let mut one = || -> Result<f64> {
+        prepare()?;
+        let started = Instant::now();
+        body()?;
+        Ok(started.elapsed().as_secs_f64() * 1e3)
+    };
+    let patience = std::env::var("PEERS_WAIT_MAX").ok().and_then(|p| p.parse().ok()).unwrap_or(PATIENCE);
+    let first_ms = one()?;
+    let warm = Instant::now();
+    one()?;
+    while warm.elapsed().as_secs_f64() < WARM_UP.min(budget) {
+        one()?;
+    }
+    let cores = std::thread::available_parallelism().map_or(1.0, |cores| cores.get() as f64);
+    let (mut good, mut bad) = (Vec::new(), Vec::new());
+    let (mut spent, mut wall, mut others, mut waited) = (0.0, 0.0, 0.0, 0.0);
+    while good.len() < LEAST || (spent < budget && good.len() < MOST) {
+        let hopeless = wall > 6.0 * budget && good.len() + bad.len() >= 5 && waited >= patience;
+        if (spent > 5.0 * budget && good.len() >= 3) || hopeless {
+            break;
+        }
+        let (before, started) = (busy_seconds(), Instant::now());
+        let mut block = Vec::new();
+        while started.elapsed().as_secs_f64() < BLOCK {
+            block.push(one()?);
+        }
+        let seconds = started.elapsed().as_secs_f64();
+        let other = (busy_seconds() - before).max(0.0);
+        others += other;
+        wall += seconds;
+        if other <= 0.02 + 0.05 * seconds * cores {
+            good.append(&mut block);
+            spent += seconds;
+            continue;
+        }
+        bad.append(&mut block);
+        while waited < patience {
+            let (before, started) = (busy_seconds(), Instant::now());
+            std::thread::sleep(Duration::from_secs_f64(BLOCK));
+            waited += started.elapsed().as_secs_f64();
+            if busy_seconds() - before <= 0.02 {
+                break;
+            }
+        }
+        one()?;
+    }
+    let dirty = bad.len();
+    let quiet = good.len() >= 3;
+    if !quiet {
+        good.append(&mut bad);
+    }
+    Ok(Samples { ms: good, dirty, other: others / wall.max(1e-9) / cores, quiet, first_ms })
+}
+
+/// Processor seconds that others have used on this machine; 0 where the system does not say.
+fn busy_seconds() -> f64 {
+    let numbers = |text: &str| -> Vec<f64> { text.split_whitespace().filter_map(|word| word.parse().ok()).collect() };
+    let all = std::fs::read_to_string("/proc/stat").unwrap_or_default();
+    let all = numbers(all.lines().next().unwrap_or_default().trim_start_matches("cpu"));
+    let own = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    // Fields 14 and 15, counted from 1; the second is a name in parentheses that may hold spaces.
+    let own = numbers(own.rsplit_once(')').map_or("", |(_, rest)| rest));
+    let ticks = [0, 1, 2, 5, 6].iter().filter_map(|i| all.get(*i)).sum::<f64>() - own.get(10..12).map_or(0.0, |t| t.iter().sum());
+    // USER_HZ is 100 on every Linux that Rust supports.
+    ticks / 100.0
+}
