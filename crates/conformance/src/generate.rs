@@ -274,7 +274,8 @@ impl<'b> Generator<'b, '_> {
     fn elementwise(&mut self) {
         let ops: Vec<Elementwise> = Elementwise::all().collect();
         let op = self.dice.pick(&ops);
-        let x = self.any();
+        let accepted = |k: &Known| op.row().types.accepts(k.expr.ty().dtype);
+        let x = self.any_where(accepted).unwrap_or_else(|| self.any());
         let second = self.shaped_like(x);
         let third = self.shaped_like(x);
         let mut operands: SmallVec<[Known; 3]> = SmallVec::from_iter([x, second, third]);

@@ -2,10 +2,12 @@
 //!
 //! `WARPLOOM_PROGRAMS=100000 cargo test --release -p warploom-conformance --test random` runs as many as one likes.
 
+use std::collections::BTreeMap;
 use warploom_compile::Options;
 use warploom_conformance::generate::generate;
 use warploom_conformance::run::{compare, run};
 use warploom_cpu::Cpu;
+use warploom_graph::{DType, Elementwise};
 
 fn count(default: u64) -> u64 {
     std::env::var("WARPLOOM_PROGRAMS").ok().and_then(|n| n.parse().ok()).unwrap_or(default)
@@ -43,4 +45,51 @@ fn random_programs_agree_with_the_interpreter() {
         wrong.len(),
         wrong[..wrong.len().min(30)].join("\n")
     );
+}
+
+/// How often a program must contain something, in parts of all programs.
+#[test]
+fn random_programs_contain_everything_often_enough() {
+    let programs = 2000;
+    let mut seen: BTreeMap<String, u64> = BTreeMap::new();
+    for seed in 0..programs {
+        generate(seed).1.into_iter().for_each(|feature| *seen.entry(feature).or_default() += 1);
+    }
+    let rows = Elementwise::all().map(|op| op.row().name);
+    let dtypes = DType::ALL.iter().map(|d| d.name());
+    let structural = [
+        "fill",
+        "iota",
+        "random",
+        "cast",
+        "reshape",
+        "permute",
+        "expand",
+        "slice",
+        "pad",
+        "concat",
+        "sum",
+        "max",
+        "min",
+        "arg_max",
+        "contract",
+        "gather",
+        "scatter add",
+        "scatter max",
+        "scatter set",
+        "scan",
+        "call",
+        "stop_gradient",
+        "barrier",
+    ];
+    let floors = rows.chain(dtypes).chain(structural).map(|name| (name, 0.01));
+    for (feature, floor) in floors.chain([("gradient", 0.3), ("assignment", 0.1)]) {
+        let share = seen.get(feature).copied().unwrap_or(0) as f64 / programs as f64;
+        assert!(
+            share >= floor,
+            "{feature} occurs in {:.2} % of programs, the floor is {:.0} %",
+            share * 100.0,
+            floor * 100.0
+        );
+    }
 }
