@@ -35,7 +35,7 @@ pub struct Train {
     pub recipe: String,
     /// key=value, for any key of the recipe: train.epochs=5 device=cpu
     pub overrides: Vec<String>,
-    /// The run folder [default: runs/<name>]
+    /// The run folder, `runs/<name>` if not said
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// End with one JSON object on standard output

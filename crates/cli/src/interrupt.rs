@@ -22,6 +22,10 @@ pub fn stop_flag() -> Arc<AtomicBool> {
 /// Makes the first signal end the process with the exit code of an interruption.
 pub fn end_at_once() {
     for signal in [SIGINT, SIGTERM] {
-        let _ = flag::register_conditional_shutdown(signal, i32::from(INTERRUPTED), Arc::new(AtomicBool::new(true)));
+        let _ = flag::register_conditional_shutdown(
+            signal,
+            i32::from(INTERRUPTED),
+            Arc::new(AtomicBool::new(true)),
+        );
     }
 }

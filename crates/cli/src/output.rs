@@ -22,7 +22,8 @@ pub fn problem(text: &str) {
 /// Rows as columns of equal width; all but the first column are numbers, set to the right.
 pub fn table(rows: &[Vec<String>]) {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
+    let width =
+        |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
     for row in rows {
         let mut text = String::new();
         for column in 0..columns {

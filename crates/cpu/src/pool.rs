@@ -13,8 +13,10 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// How long an idle worker spins before it parks.
-const IDLE_SPIN: Duration = Duration::from_micros(50);
+/// How long an idle worker spins before it parks: longer than what lies between two parallel kernels of a step and between
+/// two steps. A worker that has to be woken comes too late for most kernels, and on a busy machine it may be woken on the
+/// caller's own core.
+const IDLE_SPIN: Duration = Duration::from_millis(1);
 /// How long the caller spins for the last worker before it yields its core between looks.
 const JOIN_SPIN: Duration = Duration::from_micros(50);
 /// Looks between two readings of the clock.

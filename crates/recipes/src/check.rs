@@ -55,10 +55,12 @@ fn check_data(recipe: &Recipe) -> Checked {
 }
 
 fn check_layer(layer: &Layer) -> Checked {
-    let only = |kind: LayerKind, given: bool, key: &str| match given && layer.kind != kind {
-        true => Err(format!("has `{key}`, which belongs to {kind:?} alone, not to {:?}", layer.kind).to_lowercase()),
-        false => Ok(()),
-    };
+    let only =
+        |kind: LayerKind, given: bool, key: &str| match given && layer.kind != kind {
+            true => Err(format!("has `{key}`, which belongs to {kind:?} alone, not to {:?}", layer.kind)
+                .to_lowercase()),
+            false => Ok(()),
+        };
     only(LayerKind::Dense, layer.units.is_some(), "units")?;
     only(LayerKind::Dense, layer.activation.is_some(), "activation")?;
     only(LayerKind::Dense, layer.weight.is_some(), "weight")?;
@@ -74,7 +76,9 @@ fn check_layer(layer: &Layer) -> Checked {
         },
         LayerKind::Dropout => match layer.rate {
             Some(rate) if (0.0..1.0).contains(&rate) => Ok(()),
-            Some(rate) => Err(format!("drops at a rate of {rate}; give a number from 0 up to but not including 1")),
+            Some(rate) => {
+                Err(format!("drops at a rate of {rate}; give a number from 0 up to but not including 1"))
+            }
             None => Err("is dropout, but lacks `rate`".into()),
         },
     }
@@ -92,7 +96,10 @@ fn check_training(recipe: &Recipe) -> Checked {
         return Err(format!("`train.learning_rate` is {}; give a number above 0", train.learning_rate));
     }
     if !(0.0..1.0).contains(&train.validation) {
-        return Err(format!("`train.validation` is {}; give a share from 0 up to but not including 1", train.validation));
+        return Err(format!(
+            "`train.validation` is {}; give a share from 0 up to but not including 1",
+            train.validation
+        ));
     }
     if train.weight_decay.is_some_and(|decay| !(decay >= 0.0 && decay.is_finite())) {
         return Err("`train.weight_decay` is a number of 0 and more".into());
@@ -102,7 +109,9 @@ fn check_training(recipe: &Recipe) -> Checked {
             return Err("`train.momentum` is for optimizer = \"sgd\" alone".into());
         }
         Some(momentum) if !(0.0..1.0).contains(&momentum) => {
-            return Err(format!("`train.momentum` is {momentum}; give a number from 0 up to but not including 1"));
+            return Err(format!(
+                "`train.momentum` is {momentum}; give a number from 0 up to but not including 1"
+            ));
         }
         Some(_) | None => {}
     }
@@ -111,8 +120,11 @@ fn check_training(recipe: &Recipe) -> Checked {
     }
     let classes = recipe.data.kind != DataKind::Logistic;
     if classes != (recipe.loss() == Loss::CrossEntropy) {
-        let (data, loss) = if classes { ("classes", "cross_entropy") } else { ("numbers", "mean_squared_error") };
-        return Err(format!("the targets of this data are {data}; use train.loss=\"{loss}\" and a task that goes with it"));
+        let (data, loss) =
+            if classes { ("classes", "cross_entropy") } else { ("numbers", "mean_squared_error") };
+        return Err(format!(
+            "the targets of this data are {data}; use train.loss=\"{loss}\" and a task that goes with it"
+        ));
     }
     Ok(())
 }

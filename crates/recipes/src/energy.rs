@@ -28,7 +28,8 @@ impl Meter {
     /// # Errors
     /// Why the machine does not say what it uses, for people.
     pub fn start() -> Result<Meter, String> {
-        let entries = fs::read_dir(FOLDER).map_err(|_| format!("this machine has no {FOLDER}, where Linux counts it"))?;
+        let entries = fs::read_dir(FOLDER)
+            .map_err(|_| format!("this machine has no {FOLDER}, where Linux counts it"))?;
         let mut packages = Vec::new();
         let mut refused = false;
         for entry in entries.flatten() {
@@ -45,8 +46,12 @@ impl Meter {
         }
         match (packages.is_empty(), refused) {
             (false, _) => Ok(Meter { packages }),
-            (true, true) => Err(format!("{FOLDER}/intel-rapl*/energy_uj may not be read; root may, and can allow it")),
-            (true, false) => Err(format!("{FOLDER} has no energy counters; virtual machines often hide them")),
+            (true, true) => {
+                Err(format!("{FOLDER}/intel-rapl*/energy_uj may not be read; root may, and can allow it"))
+            }
+            (true, false) => {
+                Err(format!("{FOLDER} has no energy counters; virtual machines often hide them"))
+            }
         }
     }
 
@@ -55,7 +60,8 @@ impl Meter {
         let mut microjoules = 0;
         for package in &self.packages {
             let now = number(&package.counter)?;
-            microjoules += if now >= package.begin { now - package.begin } else { now + package.range - package.begin };
+            microjoules +=
+                if now >= package.begin { now - package.begin } else { now + package.range - package.begin };
         }
         Some(microjoules as f64 * 1e-6)
     }

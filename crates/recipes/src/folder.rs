@@ -41,8 +41,10 @@ impl RunFolder {
         let text = match fs::read_to_string(&file) {
             Ok(text) => text,
             Err(error) if !path.is_dir() => {
-                let message =
-                    format!("{} is not the folder of a run ({error}); train makes one under runs/", path.display());
+                let message = format!(
+                    "{} is not the folder of a run ({error}); train makes one under runs/",
+                    path.display()
+                );
                 return Err(Error::invalid(message));
             }
             Err(error) => return Err(Error::io("read the run's recipe", &file)(error)),
@@ -84,7 +86,8 @@ impl RunFolder {
         let file = self.file(WEIGHTS);
         let about = weights::about(&file)?;
         about.get(SIGNATURE).and_then(|text| Signature::from_text(text)).ok_or_else(|| {
-            let message = format!("{} does not say what its model takes; train it with Warploom", file.display());
+            let message =
+                format!("{} does not say what its model takes; train it with Warploom", file.display());
             Error::invalid(message)
         })
     }

@@ -87,7 +87,8 @@ impl Predictor {
     fn class(&self, row: &[f32]) -> Option<(String, f32)> {
         match (&self.signature.outputs, self.task) {
             (Outputs::Classes(names), _) => {
-                let (best, probability) = row.iter().copied().enumerate().max_by(|a, b| a.1.total_cmp(&b.1))?;
+                let (best, probability) =
+                    row.iter().copied().enumerate().max_by(|a, b| a.1.total_cmp(&b.1))?;
                 Some((names.get(best)?.clone(), probability))
             }
             (Outputs::Numbers(1), Task::BinaryClassification) => {
@@ -101,7 +102,8 @@ impl Predictor {
     fn features(&self, path: &Path, read: &idx::Idx) -> Result<Tensor> {
         let (example, at) = (&self.signature.example, path.display());
         // A picture `[height, width]` is one of `[1, height, width]`.
-        let plain = |shape: &[usize]| shape.iter().copied().skip_while(|extent| *extent == 1).collect::<Vec<_>>();
+        let plain =
+            |shape: &[usize]| shape.iter().copied().skip_while(|extent| *extent == 1).collect::<Vec<_>>();
         let count = match read.shape.split_first() {
             Some((count, rest)) if plain(rest) == plain(example) => *count,
             _ if plain(&read.shape) == plain(example) => 1,
@@ -114,23 +116,33 @@ impl Predictor {
             }
         };
         if count == 0 {
-            return Err(Error::invalid(format!("{at} holds no examples to predict; give a file with at least one")));
+            return Err(Error::invalid(format!(
+                "{at} holds no examples to predict; give a file with at least one"
+            )));
         }
         let shape: Vec<usize> = [count].iter().chain(example).copied().collect();
-        let floats = match &read.elements {
-            Elements::U8(bytes) => {
+        let floats: Vec<f32> = match &read.elements {
+            Elements::U8(bytes) if self.signature.bytes => {
                 return Ok(self.model.device().scope(|| Tensor::from_slice(bytes, &shape)));
             }
+            _ if self.signature.bytes => {
+                let message = format!(
+                    "the model learned from bytes, {at} holds other numbers; give a file of unsigned bytes (type 0x08)"
+                );
+                return Err(Error::invalid(message));
+            }
+            Elements::U8(values) => values.iter().map(|v| f32::from(*v)).collect(),
             Elements::I8(values) => values.iter().map(|v| f32::from(*v)).collect(),
             Elements::I16(values) => values.iter().map(|v| f32::from(*v)).collect(),
             Elements::I32(values) => values.iter().map(|v| *v as f32).collect(),
             Elements::F32(values) => values.clone(),
-            Elements::F64(values) => values.iter().map(|v| *v as f32).collect::<Vec<f32>>(),
+            Elements::F64(values) => values.iter().map(|v| *v as f32).collect(),
         };
         if let Some(bad) = floats.iter().position(|value| !value.is_finite()) {
             let width = (floats.len() / count).max(1);
             let (row, column) = (bad / width, bad % width);
-            let message = format!("{at} holds {} in example {row}, number {column}; fill or remove it", floats[bad]);
+            let message =
+                format!("{at} holds {} in example {row}, number {column}; fill or remove it", floats[bad]);
             return Err(Error::invalid(message));
         }
         Ok(self.model.device().scope(|| Tensor::from_slice(&floats, &shape)))

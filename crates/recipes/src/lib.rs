@@ -22,8 +22,8 @@ pub use inputs::{Prediction, Predictor};
 pub use parse::{find, parse};
 pub use run::{Options, Outcome, evaluate, plan, scores_object, train};
 pub use schema::{
-    ActivationKind, Data, DataKind, Initial, Layer, LayerKind, Loss, Metric, ModelRecipe, OptimizerKind, Recipe, ScheduleKind,
-    Task, Train,
+    ActivationKind, Data, DataKind, Initial, Layer, LayerKind, Loss, Metric, ModelRecipe, OptimizerKind,
+    Recipe, ScheduleKind, Task, Train,
 };
 pub use signature::{Outputs, Signature};
 pub use source::Splits;

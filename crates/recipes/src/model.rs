@@ -5,7 +5,8 @@ use crate::signature::{Outputs, Signature};
 use warploom_device::DeviceError;
 use warploom_nn::schedules::Cosine;
 use warploom_nn::{
-    Activation, Adam, AdamW, Dense, Dropout, Flatten, Initialiser, Layer, Model, Optimizer, Schedule, Sequential, Sgd, losses,
+    Activation, Adam, AdamW, Dense, Dropout, Flatten, Initialiser, Layer, Model, Optimizer, Schedule,
+    Sequential, Sgd, losses,
 };
 use warploom_tensor::{Device, Tensor};
 use warploom_train::{Error, Result, Training, metrics};
@@ -14,7 +15,9 @@ use warploom_train::{Error, Result, Training, metrics};
 /// from, for the schedule.
 pub(crate) fn build(recipe: &Recipe, signature: &Signature, train: usize, device: &Device) -> Result<Model> {
     check_memory(recipe, signature, device)?;
-    let mut model = Sequential::new(layers(recipe)).seed(recipe.train.seed).build(signature.example.as_slice(), device)?;
+    let mut model = Sequential::new(layers(recipe))
+        .seed(recipe.train.seed)
+        .build(signature.example.as_slice(), device)?;
     check_output(recipe, signature, &model)?;
     let (loss, metrics) = (loss(recipe.loss()), metrics_of(recipe));
     let steps = train.div_ceil(recipe.train.batch).saturating_mul(recipe.train.epochs);
@@ -80,7 +83,8 @@ fn optimizer(recipe: &Recipe, steps: usize) -> Box<dyn Optimizer> {
     let (rate, decay) = (train.learning_rate, train.weight_decay);
     match train.optimizer {
         OptimizerKind::Sgd => {
-            let sgd = Sgd::new(rate).momentum(train.momentum.unwrap_or(0.0)).weight_decay(decay.unwrap_or(0.0));
+            let sgd =
+                Sgd::new(rate).momentum(train.momentum.unwrap_or(0.0)).weight_decay(decay.unwrap_or(0.0));
             Box::new(sgd.schedule(Boxed(schedule)))
         }
         OptimizerKind::Adam => {
@@ -145,7 +149,8 @@ fn check_output(recipe: &Recipe, signature: &Signature, model: &Model) -> Result
 /// the device's memory before any of it is made.
 fn check_memory(recipe: &Recipe, signature: &Signature, device: &Device) -> Result<()> {
     let Some(memory) = device.capabilities().memory_bytes else { return Ok(()) };
-    let (mut inputs, mut parameters, mut outputs) = (signature.example.iter().product::<usize>() as u128, 0u128, 0u128);
+    let (mut inputs, mut parameters, mut outputs) =
+        (signature.example.iter().product::<usize>() as u128, 0u128, 0u128);
     let mut last = signature.example.last().copied().unwrap_or(1) as u128;
     for layer in &recipe.model.layers {
         match (layer.kind, layer.units) {
@@ -161,7 +166,8 @@ fn check_memory(recipe: &Recipe, signature: &Signature, device: &Device) -> Resu
         }
     }
     let copies = if recipe.train.optimizer == OptimizerKind::Sgd { 2 } else { 3 };
-    let floats = parameters.saturating_mul(copies).saturating_add(outputs.saturating_mul(recipe.train.batch as u128));
+    let floats =
+        parameters.saturating_mul(copies).saturating_add(outputs.saturating_mul(recipe.train.batch as u128));
     let bytes = floats.saturating_mul(4);
     if bytes > memory as u128 {
         let reason = format!(

@@ -23,7 +23,8 @@ pub fn find(argument: &str, overrides: &[String]) -> Result<Recipe> {
         return parse(&text, argument, overrides);
     }
     let names: Vec<&str> = built_in().iter().map(|row| row.name).collect();
-    let meant = nearest(argument, names.iter().copied()).map_or(String::new(), |name| format!(" (did you mean `{name}`?)"));
+    let meant = nearest(argument, names.iter().copied())
+        .map_or(String::new(), |name| format!(" (did you mean `{name}`?)"));
     Err(Error::invalid(format!(
         "no recipe `{argument}`{meant}: give the path of a TOML file or one of {}",
         names.join(", ")
@@ -35,7 +36,8 @@ pub fn find(argument: &str, overrides: &[String]) -> Result<Recipe> {
 /// # Errors
 /// As [`find`].
 pub fn parse(text: &str, origin: &str, overrides: &[String]) -> Result<Recipe> {
-    let mut table: Table = text.parse().map_err(|error| Error::invalid(format!("{origin} is not TOML: {error}")))?;
+    let mut table: Table =
+        text.parse().map_err(|error| Error::invalid(format!("{origin} is not TOML: {error}")))?;
     for given in overrides {
         let (key, value) = split(given)?;
         set(&mut table, key, read(value)).map_err(|why| Error::invalid(format!("{given}: {why}")))?;
@@ -43,13 +45,15 @@ pub fn parse(text: &str, origin: &str, overrides: &[String]) -> Result<Recipe> {
     let recipe = match deserialize(&table) {
         Ok(recipe) => Ok(recipe),
         // `name=2024` is meant as text where text is wanted.
-        Err(Failure { key, message }) => match overrides.iter().map(|o| split(o)).find(|o| o.as_ref().is_ok_and(|o| o.0 == key)) {
-            Some(Ok((key, value))) if message.contains("expected a string") => {
-                set(&mut table, key, Value::String(value.into())).map_err(Error::invalid)?;
-                deserialize(&table)
+        Err(Failure { key, message }) => {
+            match overrides.iter().map(|o| split(o)).find(|o| o.as_ref().is_ok_and(|o| o.0 == key)) {
+                Some(Ok((key, value))) if message.contains("expected a string") => {
+                    set(&mut table, key, Value::String(value.into())).map_err(Error::invalid)?;
+                    deserialize(&table)
+                }
+                _ => Err(Failure { key, message }),
             }
-            _ => Err(Failure { key, message }),
-        },
+        }
     };
     let recipe = recipe.map_err(|failure| Error::invalid(format!("{origin}: {}", failure.explained())))?;
     check(&recipe).map_err(|message| Error::invalid(format!("{origin}: {message}")))?;
@@ -67,7 +71,10 @@ fn deserialize(table: &Table) -> std::result::Result<Recipe, Failure> {
         let key = error.path().to_string();
         // `layers[1].units` is spelt as overrides spell it.
         let key = key.replace('[', ".").replace(']', "");
-        Failure { key: if key == "." { String::new() } else { key }, message: error.inner().message().to_owned() }
+        Failure {
+            key: if key == "." { String::new() } else { key },
+            message: error.inner().message().to_owned(),
+        }
     })
 }
 
@@ -80,7 +87,8 @@ impl Failure {
         match quoted.split_first() {
             Some((found, names)) if message.starts_with("unknown field") => {
                 let section = if last == *found { section } else { key };
-                let full = if section.is_empty() { (*found).to_owned() } else { format!("{section}.{found}") };
+                let full =
+                    if section.is_empty() { (*found).to_owned() } else { format!("{section}.{found}") };
                 let meant = nearest(found, names.iter().copied())
                     .map_or(String::new(), |name| format!("; did you mean `{name}`?"));
                 format!("unknown key `{full}`{meant} Known here: {}", among(names))
@@ -131,7 +139,9 @@ fn split(given: &str) -> Result<(&str, &str)> {
 /// As TOML reads it, else text.
 fn read(value: &str) -> Value {
     match format!("value = {value}").parse::<Table>() {
-        Ok(mut table) if table.len() == 1 => table.remove("value").unwrap_or_else(|| Value::String(value.into())),
+        Ok(mut table) if table.len() == 1 => {
+            table.remove("value").unwrap_or_else(|| Value::String(value.into()))
+        }
         _ => Value::String(value.into()),
     }
 }

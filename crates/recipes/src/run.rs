@@ -123,7 +123,10 @@ fn prepared<'a>(recipe: &Recipe, splits: &'a Splits) -> Fit<'a> {
 fn announce(device: &Device, model: &Model, splits: &Splits, recipe: &Recipe) -> Result<()> {
     let capabilities = device.capabilities();
     let held = splits.validation.as_ref().map_or(0, |data| data.len());
-    eprintln!("{} on {} ({}, {} threads)", recipe.name, capabilities.id, capabilities.name, capabilities.threads);
+    eprintln!(
+        "{} on {} ({}, {} threads)",
+        recipe.name, capabilities.id, capabilities.name, capabilities.threads
+    );
     eprintln!(
         "{} parameters; {} examples to learn from, {held} to watch, {} to test; batches of {}",
         model.parameter_count()?,
@@ -155,7 +158,13 @@ fn rounded(number: f64, digits: i32) -> f64 {
     (number * scale).round() / scale
 }
 
-fn summary(folder: &RunFolder, device: &Device, history: &History, peak_bytes: u64, joules: Option<f64>) -> Value {
+fn summary(
+    folder: &RunFolder,
+    device: &Device,
+    history: &History,
+    peak_bytes: u64,
+    joules: Option<f64>,
+) -> Value {
     let last = history.epochs().last().cloned().unwrap_or_default();
     let watched = |name: &str| name.strip_prefix("val_").map(str::to_owned);
     let train = object(last.iter().filter(|(n, _)| watched(n).is_none()).map(|(n, v)| (n.to_owned(), v)));

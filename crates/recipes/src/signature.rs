@@ -1,13 +1,15 @@
 //! What a model takes and gives: enough to build it and to name what it says, without the data it learned from.
 
 use serde::{Deserialize, Serialize};
-use warploom_data::{Dataset, Targets};
+use warploom_data::{Dataset, Targets, Values};
 
 /// The shape of one example, and what is predicted for it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Signature {
     /// Without the batch axis.
     pub example: Vec<usize>,
+    /// Whether it learned from bytes, which are scaled to 0 to 1, or from numbers as they are.
+    pub bytes: bool,
     /// What is predicted.
     pub outputs: Outputs,
 }
@@ -29,7 +31,8 @@ impl Signature {
             Targets::Classes { names, .. } => Outputs::Classes(names.clone()),
             Targets::Values { width, .. } => Outputs::Numbers(*width),
         };
-        Signature { example: data.example_shape().to_vec(), outputs }
+        let bytes = matches!(data.features().values(), Values::U8(_));
+        Signature { example: data.example_shape().to_vec(), bytes, outputs }
     }
 
     pub(crate) fn to_text(&self) -> String {

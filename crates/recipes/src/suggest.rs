@@ -2,10 +2,14 @@
 
 /// The name nearest to `found` by edits, if it is near enough to be meant.
 pub fn nearest<'a>(found: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let near = |name: &str| distance(&found.to_lowercase(), &name.to_lowercase());
-    let (best, edits) = names.into_iter().map(|name| (name, near(name))).min_by_key(|(_, edits)| *edits)?;
-    let contained = found.len() >= 3 && (best.contains(found) || found.contains(best));
-    (edits <= 1 + found.len() / 3 || contained).then_some(best)
+    let edits = |name: &str| distance(&found.to_lowercase(), &name.to_lowercase());
+    let names: Vec<&str> = names.into_iter().collect();
+    let best = names.iter().copied().min_by_key(|name| edits(name))?;
+    if edits(best) <= 1 + found.len() / 4 && !found.is_empty() {
+        return Some(best);
+    }
+    // `rate` for `learning_rate`.
+    names.into_iter().find(|name| found.len() >= 3 && name.contains(found))
 }
 
 /// Least number of insertions, deletions, substitutions and exchanges of neighbours (optimal string alignment).

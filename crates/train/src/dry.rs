@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 use warploom_device::null::Null;
-use warploom_device::{Capabilities, DeviceError, Executable, Executor, Memory, Program, Statistics, Step, Target, Token};
+use warploom_device::{
+    Capabilities, DeviceError, Executable, Executor, Memory, Program, Statistics, Step, Target, Token,
+};
 use warploom_graph::Graph;
 use warploom_tensor::Device;
 

@@ -66,7 +66,11 @@ impl fmt::Display for Error {
             Error::Data(error) => error.fmt(f),
             Error::Invalid(message) => f.write_str(message),
             Error::Io { doing, path, source } => {
-                write!(f, "could not {doing} {}: {source}; check that it is there and its permissions", path.display())
+                write!(
+                    f,
+                    "could not {doing} {}: {source}; check that it is there and its permissions",
+                    path.display()
+                )
             }
         }
     }

@@ -76,7 +76,8 @@ impl Examples {
             return Ok((self, None));
         }
         if last >= count {
-            let message = format!("a validation split of {fraction} leaves none of {count} examples to learn from");
+            let message =
+                format!("a validation split of {fraction} leaves none of {count} examples to learn from");
             return Err(Error::invalid(message));
         }
         let first = count - last;
@@ -87,8 +88,7 @@ impl Examples {
             }
             Examples::Tensors { x, y, rows } => {
                 let middle = rows.start + first;
-                let part =
-                    |rows: Range<usize>| Examples::Tensors { x: x.clone(), y: y.clone(), rows };
+                let part = |rows: Range<usize>| Examples::Tensors { x: x.clone(), y: y.clone(), rows };
                 (part(rows.start..middle), Some(part(middle..rows.end)))
             }
         })

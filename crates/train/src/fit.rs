@@ -126,7 +126,8 @@ impl<'a> Fit<'a> {
         if let Held::Split(fraction) = self.validation
             && !(0.0..1.0).contains(&fraction)
         {
-            let message = format!("the validation split is {fraction}; give a number from 0 up to but not including 1");
+            let message =
+                format!("the validation split is {fraction}; give a number from 0 up to but not including 1");
             return Err(Error::invalid(message));
         }
         Ok(())

@@ -50,8 +50,13 @@ impl Pass {
     ) -> Result<Pass> {
         let count = examples.len();
         let (full, last) = (count / batch, count % batch);
-        let mut pass =
-            Pass { stages: Vec::new(), slabs: Vec::new(), compile_ms: 0.0, kernels: 0, batches: count.div_ceil(batch) };
+        let mut pass = Pass {
+            stages: Vec::new(),
+            slabs: Vec::new(),
+            compile_ms: 0.0,
+            kernels: 0,
+            batches: count.div_ceil(batch),
+        };
         for (rows, batches) in [(batch, full), (last, usize::from(last > 0))] {
             if batches == 0 || rows == 0 {
                 continue;

@@ -14,7 +14,8 @@ pub(crate) fn predict(model: &Model, x: &Tensor) -> Result<Tensor> {
     if shape.get(1..) != Some(model.input_shape()) {
         let found = &shape[..];
         let wanted = model.input_shape();
-        let message = format!("the model takes [examples, …] with examples of shape {wanted:?}, found {found:?}");
+        let message =
+            format!("the model takes [examples, …] with examples of shape {wanted:?}, found {found:?}");
         return Err(Error::invalid(message));
     }
     let count = shape[0];

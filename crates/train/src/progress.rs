@@ -59,7 +59,8 @@ impl Progress {
         }
         self.line_written = Some(Instant::now());
         let left = self.left(epoch, 0);
-        let line = format!("epoch {epoch}/{}  {scores}  {} samples/s  {left} left", self.epochs, grouped(rate));
+        let line =
+            format!("epoch {epoch}/{}  {scores}  {} samples/s  {left} left", self.epochs, grouped(rate));
         self.say(&line);
     }
 
@@ -104,7 +105,10 @@ mod tests {
 
     #[test]
     fn numbers_for_people() {
-        assert_eq!([grouped(0.4), grouped(999.0), grouped(1000.0), grouped(1234567.8)], ["0", "999", "1,000", "1,234,568"]);
+        assert_eq!(
+            [grouped(0.4), grouped(999.0), grouped(1000.0), grouped(1234567.8)],
+            ["0", "999", "1,000", "1,234,568"]
+        );
         assert_eq!([duration(0.2), duration(61.0), duration(7300.0)], ["0 s", "1 min 01 s", "2 h 01 min"]);
     }
 }

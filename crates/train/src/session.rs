@@ -79,15 +79,24 @@ impl Session {
         Ok(session)
     }
 
-    fn planned(&self, model: &Model, compiled: &Compiled, setup: &Setup<'_>, parameters: usize) -> Result<RunPlan> {
+    fn planned(
+        &self,
+        model: &Model,
+        compiled: &Compiled,
+        setup: &Setup<'_>,
+        parameters: usize,
+    ) -> Result<RunPlan> {
         let mut sum = Sum::default();
-        let variables: Vec<_> = model.named_variables().into_iter().chain(compiled.step.updater().state()).collect();
+        let variables: Vec<_> =
+            model.named_variables().into_iter().chain(compiled.step.updater().state()).collect();
         let gate = compiled.step.gate().map(|gate| gate.skipped());
         sum.variables(variables.iter().map(|v| &v.variable).chain(gate))?;
         let mut compile_ms = 0.0;
         let mut host_ring = 0;
         let evaluations = self.validation.iter().chain(&self.test).map(|e| (&e.pass, &e.feed, &e.totals));
-        for (pass, feed, totals) in std::iter::once((&self.train, &self.feed, &self.totals)).chain(evaluations) {
+        for (pass, feed, totals) in
+            std::iter::once((&self.train, &self.feed, &self.totals)).chain(evaluations)
+        {
             pass.slabs.iter().for_each(|slabs| sum.slabs(slabs));
             pass.programs().for_each(|bound| sum.program(bound));
             sum.program(totals.collector());

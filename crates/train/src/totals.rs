@@ -37,7 +37,8 @@ impl Totals {
                 Kind::Share(_) => Sum::Share(zero(DType::U32)?),
             });
         }
-        let names = std::iter::once("loss".to_owned()).chain(metrics.iter().map(|m| m.name.clone())).collect();
+        let names =
+            std::iter::once("loss".to_owned()).chain(metrics.iter().map(|m| m.name.clone())).collect();
         let examples = zero(DType::U32)?;
         let collector = device.try_record(&[], |_| {
             let mut read = Vec::new();
@@ -99,8 +100,10 @@ impl Totals {
                     if hits.elements()? != rows {
                         let name = metric.map_or("", |m| m.name());
                         let shape = hits.shape()?;
-                        let message =
-                            format!("says yes or no once for each of {rows} examples, found shape {:?}", &shape[..]);
+                        let message = format!(
+                            "says yes or no once for each of {rows} examples, found shape {:?}",
+                            &shape[..]
+                        );
                         return Err(Error::new(format!("metric {name}"), message));
                     }
                     let hits = kept(hits.reshape([-1]).cast(DType::U32).sum_all());

@@ -211,7 +211,14 @@ fn run(model: &Model, examples: Examples, mut fit: Fit<'_>) -> Result<History> {
         skipped_before = now;
         history.skipped += skipped_steps;
         if skipped_steps > 0 {
-            explain_skipped(&split.train, skipped_steps, session.train.batches(), counted, epoch, &mut progress)?;
+            explain_skipped(
+                &split.train,
+                skipped_steps,
+                session.train.batches(),
+                counted,
+                epoch,
+                &mut progress,
+            )?;
         }
         if let Some(validation) = &mut session.validation {
             match validation.run(|| !fit.is_stopped())? {
@@ -223,7 +230,14 @@ fn run(model: &Model, examples: Examples, mut fit: Fit<'_>) -> Result<History> {
         progress.epoch(epoch, &scores, samples_per_second);
         if let Some(report) = &mut fit.on_epoch {
             let seconds = epoch_started.elapsed().as_secs_f64();
-            report(&EpochReport { epoch, epochs: fit.epochs, scores: &scores, seconds, samples_per_second, skipped_steps })?;
+            report(&EpochReport {
+                epoch,
+                epochs: fit.epochs,
+                scores: &scores,
+                seconds,
+                samples_per_second,
+                skipped_steps,
+            })?;
         }
         history.push(scores);
         if history.interrupted || fit.is_stopped() {

@@ -1,7 +1,8 @@
 //! Weights as safetensors files with PyTorch's names.
 
 use crate::error::{Error, Result};
-use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use safetensors::{Dtype, SafeTensors};
+use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::Write;
@@ -17,7 +18,8 @@ use warploom_tensor::{DType, Tensor};
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     let name = path.file_name().map_or_else(|| "file".into(), |name| name.to_string_lossy().into_owned());
     let beside = path.with_file_name(format!(".{name}.{}", std::process::id()));
-    let written = File::create(&beside).and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()));
+    let written =
+        File::create(&beside).and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()));
     let renamed = written.and_then(|()| fs::rename(&beside, path));
     if renamed.is_err() {
         let _ = fs::remove_file(&beside);
@@ -30,17 +32,26 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
 /// # Errors
 /// [`Error::Io`] when the file cannot be written; what the device reports.
 pub fn save(path: &Path, model: &(impl Parameters + ?Sized), about: &[(&str, &str)]) -> Result<()> {
-    let mut stored: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = Vec::new();
+    // The header is written here, in a fixed order: the safetensors crate keeps its texts in a hash map, whose order would
+    // make two equal runs two different files.
+    let mut header = Map::new();
+    let texts = about.iter().map(|(key, text)| ((*key).to_owned(), json!(text))).collect::<Map<_, _>>();
+    header.insert("__metadata__".into(), Value::Object(texts));
+    let mut data = Vec::new();
     for NamedVariable { name, variable, .. } in model.named_variables() {
         let value = variable.value();
-        stored.push((name, dtype(value.dtype()?), value.shape()?.to_vec(), value.to_bytes()?));
+        let begin = data.len();
+        data.extend(value.to_bytes()?);
+        let (dtype, shape) = (format!("{:?}", dtype(value.dtype()?)), value.shape()?);
+        header
+            .insert(name, json!({ "dtype": dtype, "shape": shape[..], "data_offsets": [begin, data.len()] }));
     }
-    let mut views = Vec::with_capacity(stored.len());
-    for (name, dtype, shape, bytes) in &stored {
-        views.push((name, TensorView::new(*dtype, shape.clone(), bytes).map_err(refused(path))?));
-    }
-    let about: HashMap<String, String> = about.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-    let bytes = safetensors::serialize(views, Some(about)).map_err(refused(path))?;
+    let mut text = Value::Object(header).to_string();
+    // Readers map the file: the data begins at a multiple of 8 bytes.
+    text.extend(std::iter::repeat_n(' ', text.len().next_multiple_of(8) - text.len()));
+    let mut bytes = (text.len() as u64).to_le_bytes().to_vec();
+    bytes.extend(text.into_bytes());
+    bytes.append(&mut data);
     write_atomically(path, &bytes)
 }
 
@@ -65,12 +76,14 @@ pub fn load(path: &Path, model: &(impl Parameters + ?Sized)) -> Result<()> {
     let variables = model.named_variables();
     let at = path.display();
     if let Some(name) = stored.names().into_iter().find(|name| variables.iter().all(|v| v.name != **name)) {
-        let message = format!("{at} holds `{name}`, which the model does not have; use the recipe it was trained with");
+        let message =
+            format!("{at} holds `{name}`, which the model does not have; use the recipe it was trained with");
         return Err(Error::invalid(message));
     }
     for NamedVariable { name, variable, .. } in variables {
         let Ok(view) = stored.tensor(&name) else {
-            let message = format!("{at} holds no `{name}`, which the model has; use the recipe it was trained with");
+            let message =
+                format!("{at} holds no `{name}`, which the model has; use the recipe it was trained with");
             return Err(Error::invalid(message));
         };
         let (wanted, shape) = (variable.dtype()?, variable.shape()?);
@@ -93,7 +106,9 @@ pub fn load(path: &Path, model: &(impl Parameters + ?Sized)) -> Result<()> {
 
 fn refused(path: &Path) -> impl Fn(safetensors::SafeTensorError) -> Error {
     let path = path.display().to_string();
-    move |error| Error::invalid(format!("{path} is not a whole safetensors file ({error}); get or train it again"))
+    move |error| {
+        Error::invalid(format!("{path} is not a whole safetensors file ({error}); get or train it again"))
+    }
 }
 
 fn dtype(dtype: DType) -> Dtype {

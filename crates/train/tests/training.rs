@@ -15,7 +15,8 @@ fn cpu() -> Device {
 /// The data of the peers' W1 and W2 as tensors.
 fn seed_tensors(device: &Device) -> (Tensor, Tensor) {
     let data = logistic().unwrap();
-    let (Values::F32(x), Targets::Values { values: y, .. }) = (data.features().values(), data.targets()) else {
+    let (Values::F32(x), Targets::Values { values: y, .. }) = (data.features().values(), data.targets())
+    else {
         panic!("numbers");
     };
     device.scope(|| (Tensor::from_slice(x, &[100, 10]), Tensor::from_slice(y, &[100, 1])))
@@ -43,7 +44,11 @@ fn the_sequential_program_ends_where_pytorch_does() {
     let mut other = one_unit(&device);
     let data = logistic().unwrap();
     other.fit_data(&data, Fit::epochs(100).batch(10).shuffle(false).quiet()).unwrap();
-    assert_eq!(other.evaluate_data(&data).unwrap()["loss"], loss, "a data set gives the same bits as tensors");
+    assert_eq!(
+        other.evaluate_data(&data).unwrap()["loss"],
+        loss,
+        "a data set gives the same bits as tensors"
+    );
 }
 
 #[test]
@@ -79,7 +84,8 @@ fn digits_are_learned_and_the_plan_is_the_peak() {
     let device = cpu();
     let (train, test) = digits(0, 1400).unwrap().split_off_stratified(0.25, 0).unwrap();
     let (train, validation) = train.split_off_stratified(0.1, 0).unwrap();
-    let description = layers![Flatten::new(), Dense::new(64).relu(), warploom_nn::Dropout::new(0.1), Dense::new(10)];
+    let description =
+        layers![Flatten::new(), Dense::new(64).relu(), warploom_nn::Dropout::new(0.1), Dense::new(10)];
     let mut model = Sequential::new(description).seed(1).build([1, 28, 28], &device).unwrap();
     model.compile(Adam::new(3e-3), losses::cross_entropy, [metrics::accuracy()]).unwrap();
     let before = device.statistics().live_bytes;
@@ -92,7 +98,12 @@ fn digits_are_learned_and_the_plan_is_the_peak() {
 
     let file = std::env::temp_dir().join(format!("warploom-weights-{}", std::process::id()));
     weights::save(&file, &model, &[("name", "test")]).unwrap();
-    let description = layers![Flatten::new(), Dense::new(64).relu(), warploom_nn::Dropout::new(0.1), Dense::new(10)];
+    let stored = std::fs::read(&file).unwrap();
+    let read = safetensors::SafeTensors::deserialize(&stored).unwrap();
+    assert_eq!(read.tensor("1.weight").unwrap().shape(), [64, 784]);
+    assert_eq!(weights::about(&file).unwrap()["name"], "test");
+    let description =
+        layers![Flatten::new(), Dense::new(64).relu(), warploom_nn::Dropout::new(0.1), Dense::new(10)];
     let other = Sequential::new(description).seed(2).build([1, 28, 28], &device).unwrap();
     weights::load(&file, &other).unwrap();
     let pixels = device.scope(|| Tensor::from_slice(&vec![7u8; 300 * 784], &[300, 1, 28, 28]));
@@ -152,11 +163,15 @@ fn a_stop_ends_between_launches_and_a_report_may_end_it_too() {
     let history = model.fit(&x, &y, Fit::epochs(5).stop(&stop).quiet()).unwrap();
     assert!(history.interrupted() && history.epochs().is_empty());
     let mut told = 0;
-    let ended = model.fit(&x, &y, Fit::epochs(5).quiet().on_epoch(|report| {
-        told += 1;
-        assert!(report.scores["loss"] > 0.0);
-        if report.epoch == 2 { Err(warploom_train::Error::invalid("enough")) } else { Ok(()) }
-    }));
+    let ended = model.fit(
+        &x,
+        &y,
+        Fit::epochs(5).quiet().on_epoch(|report| {
+            told += 1;
+            assert!(report.scores["loss"] > 0.0);
+            if report.epoch == 2 { Err(warploom_train::Error::invalid("enough")) } else { Ok(()) }
+        }),
+    );
     assert_eq!((ended.unwrap_err().to_string().as_str(), told), ("enough", 2));
 }
 

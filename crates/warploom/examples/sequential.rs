@@ -24,7 +24,8 @@ fn run(cpu_only: bool) -> warploom::Result<()> {
     let device = Device::best()?;
     let (x, y) = data_on(&device)?;
     let rows = |tensor: &Tensor, from: isize, to: isize| tensor.slice(&[(from..to).into(), (..).into()]);
-    let (x_train, y_train, x_test, y_test) = (rows(&x, 0, 80), rows(&y, 0, 80), rows(&x, 80, 100), rows(&y, 80, 100));
+    let (x_train, y_train, x_test, y_test) =
+        (rows(&x, 0, 80), rows(&y, 0, 80), rows(&x, 80, 100), rows(&y, 80, 100));
 
     let mut model = Sequential::new([Dense::new(1)]).seed(0).build([10], &device)?;
     model.compile(Adam::new(1e-3), losses::mean_squared_error, [metrics::mean_absolute_error()])?;

@@ -32,7 +32,9 @@ fn wgpu(_: Option<usize>) -> Result<Arc<dyn Executor>, DeviceError> {
 fn cpu(index: Option<usize>) -> Result<Arc<dyn Executor>, DeviceError> {
     match index {
         None | Some(0) => Ok(Arc::new(warploom_cpu::Cpu::new(threads()))),
-        Some(number) => Err(DeviceError::Missing(format!("there is one CPU, numbered 0; {number} was asked for"))),
+        Some(number) => {
+            Err(DeviceError::Missing(format!("there is one CPU, numbered 0; {number} was asked for")))
+        }
     }
 }
 

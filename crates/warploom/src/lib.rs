@@ -20,6 +20,8 @@
 extern crate self as warploom;
 
 mod devices;
+#[cfg(doctest)]
+mod readme;
 
 pub use devices::register_devices;
 pub use warploom_compile as compiler;

@@ -35,7 +35,8 @@ fn sixty_four_bits_stay_and_random_targets_teach_nothing() {
 #[test]
 fn the_fixed_data_end_where_pytorch_does() {
     let data = data::logistic().unwrap();
-    let (data::Values::F32(x), data::Targets::Values { values: y, .. }) = (data.features().values(), data.targets())
+    let (data::Values::F32(x), data::Targets::Values { values: y, .. }) =
+        (data.features().values(), data.targets())
     else {
         panic!("numbers");
     };

@@ -26,7 +26,9 @@ pub fn run(setting: &Setting) -> Result<()> {
         one(setting, &format!("matmul{n}"), &[&[n, n], &[n, n]], flops, |x| x[0].matmul(&x[1]))?;
     }
     let name = "W11_conv2d";
-    line(json!({ "framework": "warploom", "version": env!("CARGO_PKG_VERSION"), "workload": name, "status": "not built yet" }));
+    line(
+        json!({ "framework": "warploom", "version": env!("CARGO_PKG_VERSION"), "workload": name, "status": "not built yet" }),
+    );
     let both_ways = |elements: usize| Work::Bytes(8.0 * elements as f64);
     let elements = ROWS.iter().product();
     one(setting, "softmax", &[&ROWS], both_ways(elements), |x| x[0].softmax(-1))?;
@@ -59,10 +61,14 @@ fn one(
         let bytes: Vec<u8> = (0..count).flat_map(|i| number(i + input as u32).to_le_bytes()).collect();
         bound.upload(0, input, &bytes)?;
     }
-    let samples = measure(*budget, || Ok(()), || {
-        bound.launch(0)?;
-        Ok(bound.wait(0)?)
-    })?;
+    let samples = measure(
+        *budget,
+        || Ok(()),
+        || {
+            bound.launch(0)?;
+            Ok(bound.wait(0)?)
+        },
+    )?;
     let (unit, amount, digits) = match work {
         Work::Flops(flops) => ("gflops", flops, 10.0),
         Work::Bytes(bytes) => ("gbps", bytes, 100.0),
@@ -73,6 +79,11 @@ fn one(
     extra.insert(format!("{unit}_best"), rate(samples.quantile(0.0)));
     let workload = format!("W11_{name}");
     let compile_ms = recorded.compile_ms();
-    emit(&Row { workload: &workload, mode: "recorded", phase: "infer", batch: None, compile_ms }, device, &samples, extra);
+    emit(
+        &Row { workload: &workload, mode: "recorded", phase: "infer", batch: None, compile_ms },
+        device,
+        &samples,
+        extra,
+    );
     Ok(())
 }

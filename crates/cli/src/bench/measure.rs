@@ -102,13 +102,15 @@ pub fn measure(
 
 /// Processor seconds that others have used on this machine; 0 where the system does not say.
 fn busy_seconds() -> f64 {
-    let numbers = |text: &str| -> Vec<f64> { text.split_whitespace().filter_map(|word| word.parse().ok()).collect() };
+    let numbers =
+        |text: &str| -> Vec<f64> { text.split_whitespace().filter_map(|word| word.parse().ok()).collect() };
     let all = std::fs::read_to_string("/proc/stat").unwrap_or_default();
     let all = numbers(all.lines().next().unwrap_or_default().trim_start_matches("cpu"));
     let own = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     // Fields 14 and 15, counted from 1; the second is a name in parentheses that may hold spaces.
     let own = numbers(own.rsplit_once(')').map_or("", |(_, rest)| rest));
-    let ticks = [0, 1, 2, 5, 6].iter().filter_map(|i| all.get(*i)).sum::<f64>() - own.get(10..12).map_or(0.0, |t| t.iter().sum());
+    let ticks = [0, 1, 2, 5, 6].iter().filter_map(|i| all.get(*i)).sum::<f64>()
+        - own.get(10..12).map_or(0.0, |t| t.iter().sum());
     // USER_HZ is 100 on every Linux that Rust supports.
     ticks / 100.0
 }

@@ -48,10 +48,14 @@ pub fn run(setting: &Setting) -> Result<()> {
     debug_assert_eq!(model.parameter_count()?, PARAMETERS);
     for (mode, gated) in [("recorded", false), ("gated", true)] {
         let (recorded, mut bound) = training(&model, gated)?;
-        let samples = measure(*budget, || Ok(()), || {
-            bound.launch(0)?;
-            Ok(bound.wait(0)?)
-        })?;
+        let samples = measure(
+            *budget,
+            || Ok(()),
+            || {
+                bound.launch(0)?;
+                Ok(bound.wait(0)?)
+            },
+        )?;
         let compile_ms = recorded.compile_ms();
         let row = Row { workload: "W3_mlp", mode, phase: "train", batch: Some(TRAIN_BATCH), compile_ms };
         let mut extra = Map::new();
@@ -64,12 +68,17 @@ pub fn run(setting: &Setting) -> Result<()> {
         let recorded = device.record(&specs, |inputs| vec![model.forward(&inputs[0], Mode::Evaluate)])?;
         let mut bound = recorded.bind(1)?;
         bound.upload(0, 0, &pixels(batch))?;
-        let samples = measure(*budget, || Ok(()), || {
-            bound.launch(0)?;
-            Ok(bound.wait(0)?)
-        })?;
+        let samples = measure(
+            *budget,
+            || Ok(()),
+            || {
+                bound.launch(0)?;
+                Ok(bound.wait(0)?)
+            },
+        )?;
         let compile_ms = recorded.compile_ms();
-        let row = Row { workload: "W3_mlp", mode: "recorded", phase: "infer", batch: Some(batch), compile_ms };
+        let row =
+            Row { workload: "W3_mlp", mode: "recorded", phase: "infer", batch: Some(batch), compile_ms };
         emit(&row, device, &samples, Map::new());
     }
     Ok(())

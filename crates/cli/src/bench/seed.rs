@@ -91,19 +91,27 @@ pub fn logistic(setting: &Setting) -> Result<()> {
     })?;
     let all = once.repeat(STEPS, &[])?;
     let mut bound = all.bind(1)?;
-    let samples = measure(*budget, || unit.reset(), || {
-        bound.launch(0)?;
-        Ok(bound.wait(0)?)
-    })?;
+    let samples = measure(
+        *budget,
+        || unit.reset(),
+        || {
+            bound.launch(0)?;
+            Ok(bound.wait(0)?)
+        },
+    )?;
     let loss = f64::from(unit.loss(&x, &y).item::<f32>()?);
     emit(&row("recorded", once.compile_ms() + all.compile_ms()), device, &samples, extra(&samples, loss));
 
-    let samples = measure(*budget, || unit.reset(), || {
-        for _ in 0..STEPS {
-            unit.step(&x, &y)?.evaluate()?;
-        }
-        Ok(device.sync()?)
-    })?;
+    let samples = measure(
+        *budget,
+        || unit.reset(),
+        || {
+            for _ in 0..STEPS {
+                unit.step(&x, &y)?.evaluate()?;
+            }
+            Ok(device.sync()?)
+        },
+    )?;
     let loss = f64::from(unit.loss(&x, &y).item::<f32>()?);
     emit(&row("plain", 0.0), device, &samples, extra(&samples, loss));
     Ok(())
@@ -129,10 +137,14 @@ pub fn sequential(setting: &Setting) -> Result<()> {
     let mut bound = all.bind(1)?;
     bound.upload(0, 0, &x.to_bytes()?)?;
     bound.upload(0, 1, &y.to_bytes()?)?;
-    let samples = measure(*budget, || unit.reset(), || {
-        bound.launch(0)?;
-        Ok(bound.wait(0)?)
-    })?;
+    let samples = measure(
+        *budget,
+        || unit.reset(),
+        || {
+            bound.launch(0)?;
+            Ok(bound.wait(0)?)
+        },
+    )?;
     let loss = f64::from(unit.loss(&x, &y).item::<f32>()?);
     let compile_ms = step.compile_ms() + epoch.compile_ms() + all.compile_ms();
     emit(&row("recorded", compile_ms), device, &samples, extra(&samples, loss));

@@ -39,7 +39,8 @@ pub fn chosen(asked: &str) -> Result<Vec<&'static Workload>> {
         let found = TABLE.iter().find(|w| w.id.eq_ignore_ascii_case(part) || w.name == part);
         found.ok_or_else(|| {
             let names = || TABLE.iter().flat_map(|w| [w.id, w.name]);
-            let meant = nearest(part, names()).map_or(String::new(), |name| format!(" (did you mean `{name}`?)"));
+            let meant =
+                nearest(part, names()).map_or(String::new(), |name| format!(" (did you mean `{name}`?)"));
             let all: Vec<String> = TABLE.iter().map(|w| format!("{} {}", w.id, w.name)).collect();
             Error::invalid(format!("no workload `{part}`{meant}; there are {}, and all", all.join(", ")))
         })

@@ -71,10 +71,16 @@ fn describe(steps: &[Step], depth: usize, rows: &mut Vec<Vec<String>>) {
                 let product = format!("{batch}[{}, {}] × [{}, {}]", c.m, c.k, c.k, c.n);
                 (format!("product {}", c.epilogue.name), product, instructions(&c.epilogue))
             }
-            Step::Scatter(s) => (format!("scatter {:?}", s.kind).to_lowercase(), format!("{} of {}", s.count, s.extent), String::new()),
+            Step::Scatter(s) => (
+                format!("scatter {:?}", s.kind).to_lowercase(),
+                format!("{} of {}", s.count, s.extent),
+                String::new(),
+            ),
             Step::Copy { .. } => ("copy".into(), String::new(), String::new()),
             Step::Loop(l) => (format!("loop of {} rounds", l.iterations), String::new(), String::new()),
-            Step::Claimed { name, .. } => (format!("{name}, claimed by the device"), String::new(), String::new()),
+            Step::Claimed { name, .. } => {
+                (format!("{name}, claimed by the device"), String::new(), String::new())
+            }
         };
         rows.push(vec![format!("{indent}{what}"), extent, work]);
         if let Step::Loop(l) = step {
@@ -84,7 +90,8 @@ fn describe(steps: &[Step], depth: usize, rows: &mut Vec<Vec<String>>) {
 }
 
 fn extent(kernel: &Kernel) -> String {
-    let over = if kernel.reduced.is_empty() { String::new() } else { format!(" over {:?}", &kernel.reduced[..]) };
+    let over =
+        if kernel.reduced.is_empty() { String::new() } else { format!(" over {:?}", &kernel.reduced[..]) };
     format!("{:?}{over}", &kernel.space[..])
 }
 

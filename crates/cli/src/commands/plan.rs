@@ -14,7 +14,8 @@ pub fn plan(given: &Plan) -> Ended {
     let (plan, recorded) = recipes::plan(&recipe)?;
     let kinds = plan.by_kind();
     if given.json {
-        let by_kind: Map<_, _> = kinds.iter().map(|(kind, count)| ((*kind).to_owned(), json!(count))).collect();
+        let by_kind: Map<_, _> =
+            kinds.iter().map(|(kind, count)| ((*kind).to_owned(), json!(count))).collect();
         line(json!({
             "planned_bytes": plan.planned_bytes(),
             "parameters": plan.parameters,
@@ -33,7 +34,12 @@ pub fn plan(given: &Plan) -> Ended {
         plan.steps, recipe.train.batch
     ));
     line(format_args!("{} kernels a step; all programs compiled in {:.1} ms", plan.kernels, plan.compile_ms));
-    let about = ["weights, optimizer, metrics", "between kernels", "batches in, results out, loader", "copies for speed"];
+    let about = [
+        "weights, optimizer, metrics",
+        "between kernels",
+        "batches in, results out, loader",
+        "copies for speed",
+    ];
     let mut rows: Vec<Vec<String>> = Vec::new();
     for ((kind, count), about) in kinds.iter().zip(about) {
         rows.push(vec![format!("{kind:<8} {about}"), bytes(*count)]);

@@ -31,7 +31,11 @@ fn report(outcome: &Outcome) {
         return;
     }
     if let Some(test) = history.test() {
-        let what = if outcome.test_is_train { "test (the examples learned from: there are no others)" } else { "test" };
+        let what = if outcome.test_is_train {
+            "test (the examples learned from: there are no others)"
+        } else {
+            "test"
+        };
         note(format_args!("{what}: {test}"));
     }
     let rate = history.samples_per_second();
@@ -40,7 +44,9 @@ fn report(outcome: &Outcome) {
     let peak = outcome.summary["peak_bytes"].as_u64().unwrap_or(0);
     note(format_args!("memory: planned {}, peak {}", bytes(planned), bytes(peak)));
     match &outcome.joules {
-        Ok(joules) => note(format_args!("energy: {joules:.0} J (processor packages, everything that ran on them)")),
+        Ok(joules) => {
+            note(format_args!("energy: {joules:.0} J (processor packages, everything that ran on them)"))
+        }
         Err(why) => note(format_args!("energy: not measured; {why}")),
     }
     note(format_args!("run: {run}"));

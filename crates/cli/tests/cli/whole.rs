@@ -1,0 +1,134 @@
+//! From data to predictions.
+
+use crate::common::{Folder, idx, is_whole};
+use std::fs;
+
+#[test]
+fn digits_from_training_to_prediction() {
+    let folder = Folder::new();
+    let summary = folder.run("train digits train.epochs=6 --json").ok().json();
+    assert_eq!((summary["run"].as_str(), summary["device"].as_str()), (Some("runs/digits"), Some("cpu")));
+    assert_eq!(summary["epochs"], 6);
+    let test = summary["metrics"]["test"]["accuracy"].as_f64().unwrap();
+    assert!(test >= 0.97, "{test}");
+    for set in ["train", "validation"] {
+        assert!(summary["metrics"][set]["loss"].as_f64().unwrap() > 0.0, "{summary}");
+    }
+    assert_eq!(summary["planned_bytes"], summary["peak_bytes"]);
+    assert_eq!(summary["launches_per_step"].as_f64(), Some(1.0));
+    assert!(summary["seconds"].as_f64().unwrap() > 0.0 && summary.get("joules").is_some());
+    let run = folder.path("runs/digits");
+    assert!(is_whole(&run));
+    assert_eq!(fs::read_to_string(run.join("metrics.jsonl")).unwrap().lines().count(), 6);
+    assert!(fs::read_to_string(run.join("recipe.toml")).unwrap().contains("epochs = 6"));
+
+    let plan = folder.run("plan digits --json").ok().json();
+    assert_eq!(plan["planned_bytes"], summary["planned_bytes"]);
+    let kinds = ["state", "arena", "rings", "derived"].map(|kind| plan["by_kind"][kind].as_u64().unwrap());
+    assert_eq!(kinds.iter().sum::<u64>(), plan["planned_bytes"].as_u64().unwrap());
+    assert!(plan["parameters"].as_u64().unwrap() > 100_000 && plan["kernels"].as_u64().unwrap() > 0);
+    assert!(plan["compile_ms"].as_f64().unwrap() > 0.0);
+
+    let evaluated = folder.run("evaluate runs/digits --json").ok().json();
+    assert_eq!(evaluated["metrics"]["test"]["accuracy"].as_f64(), Some(test));
+
+    folder.write("two", &idx(0x08, &[2, 28, 28], &[0; 2 * 784]));
+    folder.write("one", &idx(0x08, &[28, 28], &[128; 784]));
+    let said = folder.run("predict runs/digits two one --json").ok();
+    let lines: Vec<serde_json::Value> =
+        said.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 3);
+    assert_eq!((lines[1]["input"].as_str(), lines[1]["index"].as_u64()), (Some("two"), Some(1)));
+    for line in &lines {
+        let probability = line["probability"].as_f64().unwrap();
+        assert!((0.1..=1.0).contains(&probability) && line["class"].as_str().unwrap().len() == 1, "{line}");
+    }
+    folder.run("predict runs/digits two --out out.csv").ok();
+    assert_eq!(fs::read_to_string(folder.path("out.csv")).unwrap().lines().count(), 3);
+    assert!(folder.run("predict runs/digits one").ok().out.contains(" %)"));
+}
+
+#[test]
+fn a_linear_model_stays_behind() {
+    let folder = Folder::new();
+    let summary = folder.run("train digits-linear --json --quiet").ok().json();
+    let test = summary["metrics"]["test"]["accuracy"].as_f64().unwrap();
+    assert!((0.8..=0.92).contains(&test), "{test}");
+    assert!(summary["launches_per_step"].as_f64().unwrap() < 1.0);
+}
+
+#[test]
+fn the_two_programs_as_recipes() {
+    let folder = Folder::new();
+    for (name, wanted) in [("logistic", 0.0432529), ("sequential", 0.0476201)] {
+        let summary = folder.run(&format!("train {name} --json --quiet --out {name}")).ok().json();
+        let loss = summary["metrics"]["test"]["loss"].as_f64().unwrap();
+        assert!((loss / wanted - 1.0).abs() < 1e-5, "{name}: {loss}");
+        assert_eq!(summary["planned_bytes"], summary["peak_bytes"]);
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_weights() {
+    let folder = Folder::new();
+    folder.pictures(20);
+    let weights = |run: &str, more: &str| {
+        folder.run(&format!("train small.toml --quiet --out {run}{more}")).ok();
+        fs::read(folder.path(run).join("weights.safetensors")).unwrap()
+    };
+    assert_eq!(weights("a", ""), weights("b", ""));
+    assert_ne!(weights("a", ""), weights("c", " train.seed=1"));
+    // Another place to run from: the recipe beside the run has the data's full path.
+    let from_elsewhere = std::process::Command::new(env!("CARGO_BIN_EXE_warploom"))
+        .args(["evaluate", "--json"])
+        .arg(folder.path("a"))
+        .current_dir(std::env::temp_dir())
+        .output()
+        .unwrap();
+    assert!(from_elsewhere.status.success());
+}
+
+#[test]
+fn what_is_listed_and_explained() {
+    let folder = Folder::new();
+    let list = folder.run("recipes --json").ok().json();
+    let names: Vec<&str> = list.as_array().unwrap().iter().map(|row| row["name"].as_str().unwrap()).collect();
+    for name in ["digits", "digits-linear", "mnist", "logistic", "sequential"] {
+        assert!(names.contains(&name), "{names:?}");
+    }
+    let explained = folder.run("explain digits --kernels").ok().out;
+    for part in [
+        "Graph, after",
+        "product contract",
+        "instructions",
+        "Memory of the step",
+        "arena 0 at",
+        "planned",
+        "store f32",
+    ] {
+        assert!(explained.contains(part), "{part}");
+    }
+    assert!(folder.run("explain sequential --json").ok().json()["kernels"].as_array().unwrap().len() > 3);
+}
+
+#[test]
+fn benchmarks_print_rows() {
+    let folder = Folder::new();
+    let rows = folder.run("bench W1,seed_sequential,lenet --json --budget 0.05").ok().out;
+    let rows: Vec<serde_json::Value> = rows.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    for (workload, loss) in [("W1_seed_logistic", 0.0432529), ("W2_seed_sequential", 0.0476201)] {
+        let found: Vec<_> = rows.iter().filter(|row| row["workload"] == workload).collect();
+        assert_eq!(found.len(), 2);
+        for row in found {
+            assert!((row["final_loss"].as_f64().unwrap() / loss - 1.0).abs() < 1e-5, "{row}");
+            assert!(
+                row["ms_median"].as_f64().unwrap() > 0.0
+                    && row["framework"] == "warploom"
+                    && row["steps"] == 1000
+            );
+        }
+    }
+    assert!(rows.iter().any(|row| row["workload"] == "W4_lenet" && row["status"] == "not built yet"));
+    assert!(folder.run("bench --first-step W3").ok().out.starts_with("FIRST_STEP_DONE "));
+    folder.run("bench W99").fails(2, &["no workload `W99`", "W3 mlp"]);
+}
