@@ -115,7 +115,8 @@ pub fn compare(case: &Case, outcome: &Outcome) -> Result<(), String> {
             let overflowed = case.tolerance > 0.0 && !(w.is_finite() && r.is_finite());
             let same =
                 w == g || w.is_nan() && g.is_nan() || (w - g).abs() <= room || overflowed && !g.is_finite();
-            if !same && !((w - g).abs() <= CANCELLATION * case.tolerance * largest_inside(case)?) {
+            let cancelled = !same && (w - g).abs() <= CANCELLATION * case.tolerance * largest_inside(case)?;
+            if !same && !cancelled {
                 return Err(format!("result {i} at {at}: wanted {w:?}, got {g:?} (room {room:e})"));
             }
         }
