@@ -480,6 +480,16 @@ elementwise! {
         samples: NUMBERS,
         onnx: "Sigmoid",
     }
+    /// x times its logistic function (Elfwing et al., 2018; also called swish).
+    SILU silu(x): Float {
+        reference: x / (1.0 + (-x).exp()),
+        gradient(_, dy): one({
+            let s = x.sigmoid();
+            dy * s * ((x - x * s) + 1.0)
+        }),
+        expression: x / ((-x).exp() + 1.0),
+        samples: NUMBERS,
+    }
     /// log(1 + exp(x)), without overflow.
     SOFTPLUS softplus(x): Float {
         reference: x.max(0.0) + (-x.abs()).exp().ln_1p(),
