@@ -49,7 +49,8 @@ pub(crate) fn schedule(
     scheduled
 }
 
-/// By unit: the units that must run before.
+/// By unit: the units that must run before: all that write what it reads. Of two writers of one buffer the one that also
+/// reads it so comes last.
 fn dependencies(units: &[Unit]) -> Vec<Vec<usize>> {
     let mut makers: HashMap<BufferId, SmallVec<[usize; 2]>> = HashMap::new();
     for (i, unit) in units.iter().enumerate() {
@@ -61,7 +62,6 @@ fn dependencies(units: &[Unit]) -> Vec<Vec<usize>> {
         let mut before: Vec<usize> =
             unit.reads.iter().filter_map(|b| makers.get(b)).flatten().copied().collect();
         before.retain(|m| *m != i);
-        // Of two writers of one buffer the one that also reads it comes last, for all other readers too.
         before.sort_unstable();
         before.dedup();
         before

@@ -1,7 +1,7 @@
 //! W11: single operations.
 
 use super::Setting;
-use super::measure::measure;
+use super::measure::{measure_launches, noise};
 use super::row::{Row, emit};
 use crate::output::line;
 use serde_json::{Map, json};
@@ -56,19 +56,9 @@ fn one(
     let recorded = device.record(&specs, |inputs| vec![body(inputs)])?;
     let mut bound = recorded.bind(1)?;
     for (input, shape) in shapes.iter().enumerate() {
-        let number = |i: u32| i.wrapping_mul(0x9e37_79b9) as i32 as f32 / (1u32 << 31) as f32;
-        let count = shape.iter().product::<usize>() as u32;
-        let bytes: Vec<u8> = (0..count).flat_map(|i| number(i + input as u32).to_le_bytes()).collect();
-        bound.upload(0, input, &bytes)?;
+        bound.upload(0, input, &noise(input as u32, shape.iter().product()))?;
     }
-    let samples = measure(
-        *budget,
-        || Ok(()),
-        || {
-            bound.launch(0)?;
-            Ok(bound.wait(0)?)
-        },
-    )?;
+    let samples = measure_launches(*budget, &mut bound)?;
     let (unit, amount, digits) = match work {
         Work::Flops(flops) => ("gflops", flops, 10.0),
         Work::Bytes(bytes) => ("gbps", bytes, 100.0),

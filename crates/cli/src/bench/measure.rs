@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 use warploom::Result;
+use warploom::tensor::Bound;
 
 const WARM_UP: f64 = 0.7;
 const BLOCK: f64 = 0.1;
@@ -38,6 +39,24 @@ impl Samples {
     pub fn median(&self) -> f64 {
         self.quantile(0.5)
     }
+}
+
+/// Measures launches of a program on memories of its own.
+pub fn measure_launches(budget: f64, bound: &mut Bound) -> Result<Samples> {
+    measure(
+        budget,
+        || Ok(()),
+        || {
+            bound.launch(0)?;
+            Ok(bound.wait(0)?)
+        },
+    )
+}
+
+/// Bytes of f32 numbers between -1 and 1 that repeat nothing soon (a Weyl sequence by the golden ratio), from its `first`.
+pub fn noise(first: u32, count: usize) -> Vec<u8> {
+    let number = |i: u32| i.wrapping_mul(0x9e37_79b9) as i32 as f32 / (1u32 << 31) as f32;
+    (0..count as u32).flat_map(|i| number(i + first).to_le_bytes()).collect()
 }
 
 /// Measures `body` for `budget` seconds; `prepare` comes before each call and is not timed.

@@ -1,7 +1,7 @@
 //! W3: a dense network 784-512-512-10 with relu, softmax cross-entropy, Adam at 1e-3.
 
 use super::Setting;
-use super::measure::measure;
+use super::measure::{measure_launches, noise};
 use super::row::{Row, emit, peak_rss_mb};
 use crate::output::line;
 use serde_json::{Map, json};
@@ -29,16 +29,10 @@ fn training(model: &Model, gated: bool) -> Result<(Recorded, Bound)> {
         Ok(vec![loss])
     })?;
     let bound = recorded.bind(1)?;
-    bound.upload(0, 0, &pixels(TRAIN_BATCH))?;
+    bound.upload(0, 0, &noise(0, TRAIN_BATCH * 784))?;
     let labels: Vec<u8> = (0..TRAIN_BATCH as i32).flat_map(|i| (i * 7 % 10).to_le_bytes()).collect();
     bound.upload(0, 1, &labels)?;
     Ok((recorded, bound))
-}
-
-/// Numbers between -1 and 1 that repeat nothing soon (a Weyl sequence by the golden ratio).
-fn pixels(rows: usize) -> Vec<u8> {
-    let number = |i: u32| i.wrapping_mul(0x9e37_79b9) as i32 as f32 / (1u32 << 31) as f32;
-    (0..(rows * 784) as u32).flat_map(|i| number(i).to_le_bytes()).collect()
 }
 
 /// Training and inference.
@@ -48,14 +42,7 @@ pub fn run(setting: &Setting) -> Result<()> {
     debug_assert_eq!(model.parameter_count()?, PARAMETERS);
     for (mode, gated) in [("recorded", false), ("gated", true)] {
         let (recorded, mut bound) = training(&model, gated)?;
-        let samples = measure(
-            *budget,
-            || Ok(()),
-            || {
-                bound.launch(0)?;
-                Ok(bound.wait(0)?)
-            },
-        )?;
+        let samples = measure_launches(*budget, &mut bound)?;
         let compile_ms = recorded.compile_ms();
         let row = Row { workload: "W3_mlp", mode, phase: "train", batch: Some(TRAIN_BATCH), compile_ms };
         let mut extra = Map::new();
@@ -67,15 +54,8 @@ pub fn run(setting: &Setting) -> Result<()> {
         let specs = [InputSpec::new(DType::F32, &[batch, 784])];
         let recorded = device.record(&specs, |inputs| vec![model.forward(&inputs[0], Mode::Evaluate)])?;
         let mut bound = recorded.bind(1)?;
-        bound.upload(0, 0, &pixels(batch))?;
-        let samples = measure(
-            *budget,
-            || Ok(()),
-            || {
-                bound.launch(0)?;
-                Ok(bound.wait(0)?)
-            },
-        )?;
+        bound.upload(0, 0, &noise(0, batch * 784))?;
+        let samples = measure_launches(*budget, &mut bound)?;
         let compile_ms = recorded.compile_ms();
         let row =
             Row { workload: "W3_mlp", mode: "recorded", phase: "infer", batch: Some(batch), compile_ms };
