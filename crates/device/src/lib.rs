@@ -1,6 +1,7 @@
 //! What a compiled program is and who can run it: the kernel form, [`Program`], the [`Executor`] trait with its memory,
 //! completion tokens and counters, and the null executor that plans and counts but computes nothing.
 
+mod convolution;
 mod error;
 mod executor;
 pub mod kernel;
@@ -8,6 +9,7 @@ pub mod null;
 mod print;
 mod program;
 
+pub use convolution::{Convolution, ConvolutionOperand, ConvolutionShape, SpatialAxis};
 pub use error::DeviceError;
 pub use executor::{
     Bindings, Capabilities, Executable, Executor, Memory, RawMemory, Statistics, Target, Token,
