@@ -101,7 +101,7 @@ pub(crate) fn kernel(
     let mut space = if group.space.is_empty() { Dims::from_elem(1, 1) } else { group.space.clone() };
     let mut reduced = match group.kind {
         Kind::Reduce(anchor) => reduced_extents(source.graph, source.graph.node(anchor)),
-        Kind::Pointwise | Kind::Contract(_) | Kind::Opaque(_) => Dims::new(),
+        Kind::Pointwise | Kind::Product(_) | Kind::Opaque(_) => Dims::new(),
     };
     loop {
         match attempt(source, group, destinations, &space, &reduced) {
@@ -152,7 +152,7 @@ fn attempt(
 ) -> Result<Kernel, Fail> {
     let graph = source.graph;
     let extents: Dims = space.iter().chain(reduced).copied().collect();
-    let may_split = !matches!(group.kind, Kind::Contract(_));
+    let may_split = !matches!(group.kind, Kind::Product(_));
     let mut emitter = Emitter { source, extents: extents.clone(), registers: HashMap::new(), may_split };
     let mut space_position = Position::identity(&extents);
     space_position.index.truncate(space.len());
@@ -163,32 +163,42 @@ fn attempt(
     let mut tail = None;
     match group.kind {
         Kind::Reduce(anchor) => {
-            let node = graph.node(anchor);
-            let Op::Reduce { kind, axes } = &node.op else { unreachable!("the anchor is a reduction") };
-            let operand = node.inputs[0];
-            let shape = graph.ty(operand).shape.clone();
-            let position =
-                operand_position(&shape, axes, space, reduced, &extents).ok_or(Fail::Dense(operand))?;
-            let section = Section { shape, position };
-            for member in &group.body {
-                emitter.member(*member, &section, &body)?;
+            let is_reduction = |id: &&NodeId| matches!(graph.node(**id).op, Op::Reduce { .. });
+            let anchors: SmallVec<[NodeId; 2]> = group.members.iter().filter(is_reduction).copied().collect();
+            debug_assert!(anchors.contains(&anchor));
+            for anchor in &anchors {
+                let node = graph.node(*anchor);
+                let Op::Reduce { kind, axes } = &node.op else { unreachable!("anchors are reductions") };
+                let operand = node.inputs[0];
+                let shape = graph.ty(operand).shape.clone();
+                let position =
+                    operand_position(&shape, axes, space, reduced, &extents).ok_or(Fail::Dense(operand))?;
+                let section = Section { shape, position };
+                for member in needed(graph, operand, &group.body) {
+                    if !emitter.registers.contains_key(&graph.node(member).output()) {
+                        emitter.member(member, &section, &body)?;
+                    }
+                }
+                let register = emitter.operand(operand, &section, &body)?;
+                let dtype = register_dtype(graph.ty(node.output()).dtype);
+                reductions.push(ReductionStep { kind: *kind, operand: register, dtype });
             }
-            let register = emitter.operand(operand, &section, &body)?;
-            let dtype = register_dtype(graph.ty(node.output()).dtype);
-            reductions.push(ReductionStep { kind: *kind, operand: register, dtype });
-            let result = body.borrow().list.len() as Register;
-            let mut code = Code { first: result + 1, ..Code::default() };
-            let stored = graph.ty(node.output()).dtype;
-            let rounded = matches!(stored, DType::F16 | DType::BF16);
-            let value = if rounded { code.emit(ScalarOp::Cast, stored, &[result]) } else { result };
-            emitter.registers.insert(node.output(), value);
-            let code = RefCell::new(code);
-            for member in group.members.iter().filter(|m| **m != anchor) {
+            let first = body.borrow().list.len() as Register;
+            let code = RefCell::new(Code { first: first + anchors.len() as Register, ..Code::default() });
+            for (result, anchor) in (first..).zip(&anchors) {
+                let value = graph.node(*anchor).output();
+                let stored = graph.ty(value).dtype;
+                let rounded = matches!(stored, DType::F16 | DType::BF16);
+                let register =
+                    if rounded { code.borrow_mut().emit(ScalarOp::Cast, stored, &[result]) } else { result };
+                emitter.registers.insert(value, register);
+            }
+            for member in group.members.iter().filter(|m| !anchors.contains(m)) {
                 emitter.member(*member, &over_space, &code)?;
             }
             tail = Some(code);
         }
-        Kind::Contract(anchor) => {
+        Kind::Product(anchor) => {
             let value = graph.node(anchor).output();
             let dtype = graph.ty(value).dtype;
             let product =
@@ -236,11 +246,26 @@ fn attempt(
     })
 }
 
+/// The nodes of a reduction's body that `operand` is computed from, in order.
+fn needed(graph: &Graph, operand: Value, body: &[NodeId]) -> Vec<NodeId> {
+    let mut found: Vec<NodeId> = Vec::new();
+    let mut open = vec![trace(graph, operand).base];
+    while let Some(value) = open.pop() {
+        let maker = graph.maker_id(value);
+        if body.contains(&maker) && !found.contains(&maker) {
+            found.push(maker);
+            open.extend(graph.node(maker).inputs.iter().map(|v| trace(graph, *v).base));
+        }
+    }
+    found.sort_unstable();
+    found
+}
+
 /// Names of the members' ops, the anchor's first.
 fn name(graph: &Graph, group: &Group) -> String {
     let mut names: Vec<&str> =
         group.members.iter().chain(&group.body).map(|m| graph.node(*m).op.name()).collect();
-    if let Kind::Reduce(anchor) | Kind::Contract(anchor) = group.kind {
+    if let Kind::Reduce(anchor) | Kind::Product(anchor) = group.kind {
         names.retain(|n| *n != graph.node(anchor).op.name());
         names.insert(0, graph.node(anchor).op.name());
     }

@@ -12,10 +12,10 @@ use warploom_graph::{Dims, Graph, Node, NodeId, Op, Value};
 pub(crate) enum Kind {
     /// Elementwise ops over one space.
     Pointwise,
-    /// A reduction with its body; the other members are its tail.
+    /// A reduction with its body; the other members are its tail, or more reductions over as many elements.
     Reduce(NodeId),
     /// A product; members after it are its epilogue.
-    Contract(NodeId),
+    Product(NodeId),
     /// An op with steps of its own.
     Opaque(NodeId),
 }
@@ -27,7 +27,8 @@ pub(crate) struct Group {
     pub members: Vec<NodeId>,
     /// Of a reduction: what is computed at each reduced element, in topological order.
     pub body: Vec<NodeId>,
-    /// Extents of the kernel's axes: for a reduction those of its result, for a product `[batch, m, n]`.
+    /// Extents of the kernel's axes: for a reduction those of its result, for a product the
+    /// three of its step's epilogue.
     pub space: Dims,
 }
 
@@ -74,6 +75,7 @@ pub(crate) fn fuse(graph: &Graph, enabled: bool) -> Fusion {
     }
     if enabled {
         fuser.sink();
+        fuser.pair_reductions();
     }
     let mut stored = vec![false; graph.value_count()];
     for (id, node) in graph.nodes() {
@@ -175,7 +177,16 @@ impl Fuser<'_> {
                     product(&shape[batch..batch + rows]),
                     product(&shape[batch + rows..]),
                 ];
-                (Kind::Contract(id), Dims::from_slice(&space))
+                (Kind::Product(id), Dims::from_slice(&space))
+            }
+            Op::Convolve(axes) => {
+                let pixels: usize = shape[2..].iter().product();
+                let space = if axes.outputs_first {
+                    [axes.groups, shape[0] / axes.groups, shape[1] * pixels]
+                } else {
+                    [shape[0] * axes.groups, shape[1] / axes.groups, pixels]
+                };
+                (Kind::Product(id), Dims::from_slice(&space))
             }
             op if is_pointwise(op) => (Kind::Pointwise, shape),
             _ => (Kind::Opaque(id), shape),
@@ -208,7 +219,7 @@ impl Fuser<'_> {
             Kind::Pointwise | Kind::Reduce(_) => {
                 self.refined(space, &self.graph.ty(node.output()).shape).is_some()
             }
-            Kind::Contract(_) => node.inputs.iter().all(|v| self.readable(space, *v)),
+            Kind::Product(_) => node.inputs.iter().all(|v| self.readable(space, *v)),
         }
     }
 
@@ -251,7 +262,7 @@ impl Fuser<'_> {
     /// The group's space split so that it has the axes of all these nodes; a product's space stays as it is.
     fn refine(&self, group: usize, nodes: &[NodeId]) -> Option<Dims> {
         let Group { kind, space, .. } = &self.groups[group];
-        if matches!(kind, Kind::Contract(_)) {
+        if matches!(kind, Kind::Product(_)) {
             return Some(space.clone());
         }
         let shape = |id: &NodeId| &self.graph.ty(self.graph.node(*id).output()).shape;
@@ -290,26 +301,33 @@ impl Fuser<'_> {
             return;
         }
         let pure = members.iter().all(|m| matches!(graph.node(*m).op, Op::Elementwise(_) | Op::Cast(_)));
-        let epilogue = matches!(self.groups[into].kind, Kind::Contract(_));
+        let epilogue = matches!(self.groups[into].kind, Kind::Product(_));
         if epilogue && !pure || !members.iter().all(|m| self.fits(into, graph.node(*m))) {
             return;
         }
         let Some(space) = self.refine(into, &members) else { return };
         self.groups[into].space = space;
-        for member in members {
-            self.group_of[member.index()] = Some(into);
-            self.groups[into].members.push(member);
+        self.absorb(chain, into);
+    }
+
+    /// Moves all of `from` into the group `into`.
+    fn absorb(&mut self, from: usize, into: usize) {
+        let (members, body) =
+            (std::mem::take(&mut self.groups[from].members), std::mem::take(&mut self.groups[from].body));
+        for node in members.iter().chain(&body) {
+            self.group_of[node.index()] = Some(into);
         }
-        self.groups[chain].members.clear();
-        let reads = std::mem::take(&mut self.reads[chain]);
+        self.groups[into].members.extend(members);
+        self.groups[into].body.extend(body);
+        let reads = std::mem::take(&mut self.reads[from]);
         for source in reads {
             if source != into && !self.reads[into].contains(&source) {
                 self.reads[into].push(source);
             }
         }
-        self.reads[into].retain(|g| *g != chain);
+        self.reads[into].retain(|g| *g != from);
         for reads in &mut self.reads {
-            if let Some(slot) = reads.iter().position(|g| *g == chain) {
+            if let Some(slot) = reads.iter().position(|g| *g == from) {
                 if reads.contains(&into) {
                     reads.remove(slot);
                 } else {
@@ -317,6 +335,41 @@ impl Fuser<'_> {
                 }
             }
         }
+    }
+
+    /// Puts reductions that read the same values over as many elements into one kernel.
+    fn pair_reductions(&mut self) {
+        for second in 0..self.groups.len() {
+            let first = (0..second).find(|first| self.can_pair(*first, second));
+            if let Some(first) = first {
+                let members = self.groups[second].members.clone();
+                let Some(space) = self.refine(first, &members) else { continue };
+                self.groups[first].space = space;
+                self.absorb(second, first);
+            }
+        }
+    }
+
+    fn can_pair(&self, first: usize, second: usize) -> bool {
+        let [a, b] = [first, second].map(|g| &self.groups[g]);
+        let (Kind::Reduce(x), Kind::Reduce(y)) = (a.kind, b.kind) else { return false };
+        if a.members.is_empty() || b.members.is_empty() {
+            return false;
+        }
+        let extents = |anchor: NodeId| {
+            let node = self.graph.node(anchor);
+            (&self.graph.ty(node.output()).shape, self.graph.ty(node.inputs[0]).elements())
+        };
+        let read = |group: &Group, anchor: NodeId| -> SmallVec<[Value; 4]> {
+            let nodes = group.body.iter().chain([&anchor]).map(|id| self.graph.node(*id));
+            let bases = nodes.flat_map(|node| &node.inputs).map(|v| trace(self.graph, *v).base);
+            bases.filter(|v| !group.body.contains(&self.graph.maker_id(*v))).collect()
+        };
+        let literal = |v: &Value| matches!(self.graph.maker(*v).op, Op::Fill { .. } | Op::Iota { .. });
+        extents(x) == extents(y)
+            && read(a, x).iter().any(|v| !literal(v) && read(b, y).contains(v))
+            && !self.reaches(first, second)
+            && !self.reaches(second, first)
     }
 
     /// Moves nodes toward their only reader, from last to first, where that saves memory traffic.
@@ -343,7 +396,7 @@ impl Fuser<'_> {
                 added += (here && !self.needs_memory(maker, base.index())) as usize;
             }
             let space_fits = match self.groups[goal].kind {
-                Kind::Pointwise | Kind::Contract(_) => added == 0 && self.fits(goal, node),
+                Kind::Pointwise | Kind::Product(_) => added == 0 && self.fits(goal, node),
                 Kind::Reduce(anchor) => {
                     let whole = &graph.ty(graph.node(anchor).inputs[0]).shape;
                     let swept = |u: &Use| u.reader == anchor || self.groups[goal].body.contains(&u.reader);

@@ -1,6 +1,7 @@
 //! Index arithmetic: from a kernel's axes through views to the elements of a stored value.
 
 use smallvec::SmallVec;
+use std::cmp::Ordering;
 use warploom_device::{Bound, IndexMap};
 use warploom_graph::{Dims, Op, shape::row_major};
 
@@ -106,6 +107,18 @@ impl Position {
                     bounds.extend(within(&shifted(axis, 1, -(low[axis] as i64))?, from[axis], extents)?);
                 }
                 (0..from.len()).map(|a| shifted(a, 1, -(low[a] as i64))).collect()
+            }
+            Op::Unfold { axis, step, dilation, .. } => {
+                let window = |a: usize| -> Digit {
+                    let within = self.index[a + 1].clone()?.scale(*dilation as i64);
+                    Ok(self.index[a].clone()?.scale(*step as i64).plus(&within))
+                };
+                let at = |a: usize| match a.cmp(axis) {
+                    Ordering::Less => self.index[a].clone(),
+                    Ordering::Equal => window(a),
+                    Ordering::Greater => self.index[a + 1].clone(),
+                };
+                (0..from.len()).map(at).collect()
             }
             Op::Reshape(_) => self.reshaped(from, to, extents),
             _ => return Err(Obstacle::Store),

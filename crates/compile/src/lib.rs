@@ -11,6 +11,7 @@ mod layout;
 mod lower;
 mod memory;
 mod multiply_add;
+mod product;
 mod rewrite;
 mod schedule;
 mod simplify;

@@ -3,14 +3,11 @@
 use crate::Options;
 use crate::emit::{Destination, Missing, Source, kernel};
 use crate::fuse::{Fusion, Group, Kind, fuse, is_computing};
-use crate::index::Position;
-use crate::views::{follow, is_view, same_elements, trace};
+use crate::views::{is_view, same_elements, trace};
 use smallvec::SmallVec;
-use warploom_device::{
-    BufferId, Class, Contraction, IndexMap, Loop, Operand, ScatterStep, Step, Target, Window,
-};
+use warploom_device::{BufferId, Class, IndexMap, Loop, ScatterStep, Step, Target, Window};
 use warploom_graph::shape::row_major;
-use warploom_graph::{ContractAxes, DType, Dims, Graph, Node, NodeId, Op, Type, Value};
+use warploom_graph::{DType, Graph, Node, NodeId, Op, Type, Value};
 
 /// What a buffer's memory will be.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -70,13 +67,13 @@ impl Buffers {
 }
 
 pub(crate) struct Region<'a> {
-    graph: &'a Graph,
+    pub(crate) graph: &'a Graph,
     fusion: Fusion,
     /// By value: dense memory.
-    buffer_of: Vec<Option<BufferId>>,
+    pub(crate) buffer_of: Vec<Option<BufferId>>,
     units: Vec<Unit>,
     updates: Vec<Update>,
-    target: &'a dyn Target,
+    pub(crate) target: &'a dyn Target,
     options: Options,
 }
 
@@ -134,22 +131,38 @@ impl Region<'_> {
                 late.push((*result, *target));
                 continue;
             }
-            let home = if parameters.contains(target) {
-                let fresh = buffers.add(self.graph.ty(traced.base).clone(), Home::Temporary);
-                self.updates.push(Update { fresh, target: *target });
-                fresh
-            } else {
-                *target
-            };
+            let home = self.home(traced.base, *target, parameters, buffers);
             self.buffer_of[traced.base.index()] = Some(home);
         }
         late
+    }
+
+    /// Memory for a result: its target, or fresh memory that becomes the target's where that is a parameter.
+    fn home(
+        &mut self,
+        value: Value,
+        target: BufferId,
+        parameters: &[BufferId],
+        buffers: &mut Buffers,
+    ) -> BufferId {
+        if !parameters.contains(&target) {
+            return target;
+        }
+        let fresh = buffers.add(self.graph.ty(value).clone(), Home::Temporary);
+        self.updates.push(Update { fresh, target });
+        fresh
     }
 
     fn finish_results(&mut self, late: &[(Value, BufferId)], parameters: &[BufferId], buffers: &mut Buffers) {
         let overwritten: Vec<BufferId> =
             late.iter().map(|l| l.1).chain(self.updates.iter().map(|u| u.target)).collect();
         for (value, target) in late {
+            let stored = same_elements(self.graph, *value, |v| self.buffer_of[v.index()].is_some());
+            if stored.is_none() {
+                let buffer = self.home(*value, *target, parameters, buffers);
+                self.copy(*value, Destination { value: *value, buffer, map: None }, buffers);
+                continue;
+            }
             let mut source = self.dense(*value, buffers);
             if source == *target {
                 continue;
@@ -160,13 +173,8 @@ impl Region<'_> {
                 self.push(Step::Copy { source, destination: saved }, &[source], &[saved]);
                 source = saved;
             }
-            if parameters.contains(target) {
-                let fresh = buffers.add(self.graph.ty(*value).clone(), Home::Temporary);
-                self.push(Step::Copy { source, destination: fresh }, &[source], &[fresh]);
-                self.updates.push(Update { fresh, target: *target });
-            } else {
-                self.push(Step::Copy { source, destination: *target }, &[source], &[*target]);
-            }
+            let destination = self.home(*value, *target, parameters, buffers);
+            self.push(Step::Copy { source, destination }, &[source], &[destination]);
         }
     }
 
@@ -180,7 +188,7 @@ impl Region<'_> {
     }
 
     /// Dense memory of any value: its own, that of what it reshapes, or a copy made now.
-    fn dense(&mut self, value: Value, buffers: &mut Buffers) -> BufferId {
+    pub(crate) fn dense(&mut self, value: Value, buffers: &mut Buffers) -> BufferId {
         let same = same_elements(self.graph, value, |v| self.buffer_of[v.index()].is_some());
         if let Some(buffer) = same.and_then(|v| self.buffer_of[v.index()]) {
             self.buffer_of[value.index()] = Some(buffer);
@@ -235,36 +243,9 @@ impl Region<'_> {
             }
         };
         let mut reads: SmallVec<[BufferId; 6]> = kernel.reads().collect();
-        let writes: SmallVec<[BufferId; 4]> = kernel.stores.iter().map(|s| s.buffer).collect();
+        let mut writes: SmallVec<[BufferId; 4]> = kernel.stores.iter().map(|s| s.buffer).collect();
         let step = match group.kind {
-            Kind::Contract(anchor) => {
-                let node = self.graph.node(anchor).clone();
-                let Op::Contract(axes) = &node.op else { unreachable!("the anchor is a product") };
-                let lhs = self.matrix(node.inputs[0], axes, false, buffers);
-                let rhs = self.matrix(node.inputs[1], axes, true, buffers);
-                reads.push(lhs.buffer);
-                reads.push(rhs.buffer);
-                let k = axes.sum.iter().map(|p| self.graph.ty(node.inputs[0]).shape[p.0]).product();
-                let [batch, m, n] = [kernel.space[0], kernel.space[1], kernel.space[2]];
-                let dtype = self.graph.ty(node.inputs[0]).dtype;
-                let mut contraction =
-                    Contraction { dtype, batch, m, n, k, lhs, rhs, epilogue: kernel, workspace: None };
-                let bytes = self.target.workspace_bytes(&Step::Contraction(contraction.clone()));
-                if bytes > 0 {
-                    let scratch = buffers.add(Type::new(DType::U8, &[bytes]), Home::Temporary);
-                    contraction.workspace = Some(scratch);
-                    let mut writes = writes.clone();
-                    writes.push(scratch);
-                    self.units.push(Unit {
-                        step: Step::Contraction(contraction),
-                        body: Vec::new(),
-                        reads,
-                        writes,
-                    });
-                    return;
-                }
-                Step::Contraction(contraction)
-            }
+            Kind::Product(anchor) => self.product(anchor, kernel, &mut reads, &mut writes, buffers),
             Kind::Pointwise | Kind::Reduce(_) | Kind::Opaque(_) => Step::Kernel(kernel),
         };
         self.units.push(Unit { step, body: Vec::new(), reads, writes });
@@ -281,42 +262,6 @@ impl Region<'_> {
         } else {
             self.dense(value, buffers);
         }
-    }
-
-    /// A product's operand as a strided matrix, copied dense where its axes cannot be walked with one stride each.
-    fn matrix(&mut self, value: Value, axes: &ContractAxes, rhs: bool, buffers: &mut Buffers) -> Operand {
-        if let Some(operand) = self.strided(value, axes, rhs) {
-            return operand;
-        }
-        self.dense(value, buffers);
-        match self.strided(value, axes, rhs) {
-            Some(operand) => operand,
-            None => unreachable!("a dense operand whose summed axes are adjacent has strides"),
-        }
-    }
-
-    fn strided(&self, value: Value, axes: &ContractAxes, rhs: bool) -> Option<Operand> {
-        let shape = &self.graph.ty(value).shape;
-        let side = |p: &(usize, usize)| if rhs { p.1 } else { p.0 };
-        let stored = |v: Value| self.buffer_of[v.index()].is_some();
-        let (base, position) = follow(self.graph, value, Position::identity(shape), shape, stored).ok()?;
-        let buffer = self.buffer_of[base.index()]?;
-        let map = position.map(&self.graph.ty(base).shape, shape.len()).ok()?;
-        if !map.bounds.is_empty() {
-            return None;
-        }
-        let stride = |axes: Dims| -> Option<i64> {
-            let mut walked: SmallVec<[(usize, i64); 4]> =
-                axes.iter().map(|a| (shape[*a], map.strides[*a])).collect();
-            walked.retain(|w| w.0 != 1);
-            let together = walked.windows(2).all(|w| w[0].1 == w[1].1 * w[1].0 as i64);
-            together.then(|| walked.last().map_or(0, |w| w.1))
-        };
-        let batch = stride(axes.batch.iter().map(side).collect())?;
-        let sum = stride(axes.sum.iter().map(side).collect())?;
-        let free = stride(if rhs { axes.free_rhs(shape.len()) } else { axes.free_lhs(shape.len()) })?;
-        let (row, column) = if rhs { (sum, free) } else { (free, sum) };
-        Some(Operand { buffer, offset: map.offset, batch, row, column })
     }
 
     fn emit_opaque(&mut self, node: &Node, buffers: &mut Buffers) {

@@ -82,6 +82,11 @@ fn writes_in_place(unit: &Unit, update: &Update) -> bool {
                 && product.rhs.buffer != update.target
                 && reads_same(&product.epilogue, update)
         }
+        Step::Convolution(product) => {
+            product.input.buffer != update.target
+                && product.kernel.buffer != update.target
+                && reads_same(&product.epilogue, update)
+        }
         Step::Copy { .. } => true,
         Step::Scatter(_) | Step::Loop(_) | Step::Claimed { .. } => false,
     }

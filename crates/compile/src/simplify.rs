@@ -104,6 +104,17 @@ fn one<'b>(builder: &'b Builder, node: &Node, operands: &[Expr<'b>]) -> Option<E
                 x.ty().shape.iter().zip(low).zip(high).map(|((s, l), h)| s + l + h).collect();
             if x.is(0.0) { refill(builder, x, &shape) } else { None }
         }
+        Op::Unfold { axis, size, step, dilation } => {
+            let x = first?;
+            let mut shape = x.ty().shape;
+            let span = (size - 1) * dilation + 1;
+            let single = shape[*axis] - span < *step;
+            let count = (shape[*axis] - span) / step + 1;
+            let whole = *dilation == 1 && (step == size || single) && shape[*axis] == count * size;
+            shape[*axis] = count;
+            shape.insert(axis + 1, *size);
+            if whole { Some(x.reshape(&shape)) } else { refill(builder, x, &shape) }
+        }
         Op::Concat(_) => first.filter(|_| operands.len() == 1),
         Op::Reduce { kind, axes } => {
             let x = first?;
@@ -117,6 +128,7 @@ fn one<'b>(builder: &'b Builder, node: &Node, operands: &[Expr<'b>]) -> Option<E
         | Op::Iota { .. }
         | Op::Random { .. }
         | Op::Contract(_)
+        | Op::Convolve(_)
         | Op::Gather { .. }
         | Op::Scatter { .. }
         | Op::Scan { .. }
@@ -198,9 +210,14 @@ fn same(a: &Op, b: &Op) -> bool {
             a == b && s == t && p == q
         }
         (Op::Pad { low: a, high: h }, Op::Pad { low: b, high: i }) => a == b && h == i,
+        (
+            Op::Unfold { axis: a, size: m, step: s, dilation: d },
+            Op::Unfold { axis: b, size: n, step: t, dilation: e },
+        ) => a == b && m == n && s == t && d == e,
         (Op::Concat(a), Op::Concat(b)) => a == b,
         (Op::Reduce { kind: k, axes: a }, Op::Reduce { kind: l, axes: b }) => k == l && a == b,
         (Op::Contract(a), Op::Contract(b)) => a == b,
+        (Op::Convolve(a), Op::Convolve(b)) => a == b,
         (Op::Gather { axis: a }, Op::Gather { axis: b }) => a == b,
         (Op::Scatter { kind: k, axis: a }, Op::Scatter { kind: l, axis: b }) => k == l && a == b,
         (Op::StopGradient, Op::StopGradient) => true,
@@ -216,9 +233,11 @@ fn same(a: &Op, b: &Op) -> bool {
             | Op::Expand(_)
             | Op::Slice { .. }
             | Op::Pad { .. }
+            | Op::Unfold { .. }
             | Op::Concat(_)
             | Op::Reduce { .. }
             | Op::Contract(_)
+            | Op::Convolve(_)
             | Op::Gather { .. }
             | Op::Scatter { .. }
             | Op::Scan { .. }

@@ -14,7 +14,13 @@ pub(crate) struct Trace {
 pub(crate) fn is_view(op: &Op) -> bool {
     matches!(
         op,
-        Op::Reshape(_) | Op::Permute(_) | Op::Expand(_) | Op::Slice { .. } | Op::Pad { .. } | Op::Barrier
+        Op::Reshape(_)
+            | Op::Permute(_)
+            | Op::Expand(_)
+            | Op::Slice { .. }
+            | Op::Pad { .. }
+            | Op::Unfold { .. }
+            | Op::Barrier
     )
 }
 

@@ -107,3 +107,25 @@ fn a_product_wanted_transposed_is_computed_so() {
         }),
     );
 }
+
+#[test]
+fn a_convolution_pooled_and_its_gradients() {
+    check(
+        "convolution",
+        &stateless(|b| {
+            let x = b.parameter(Type::new(DType::F32, &[8, 3, 12, 12]));
+            let w = b.parameter(Type::new(DType::F32, &[4, 3, 3, 3]));
+            let bias = b.parameter(Type::new(DType::F32, &[4]));
+            let window = SpatialWindow { low: 1, high: 1, ..SpatialWindow::PLAIN };
+            let axes = ConvolveAxes::new(1, &[window, window]);
+            let y = b.apply(Op::Convolve(axes), &[x.value(), w.value()]);
+            let y = (y + bias.reshape(&[1, 4, 1, 1]).broadcast(&y.ty().shape)).relu();
+            let windows = |axis| Op::Unfold { axis, size: 2, step: 2, dilation: 1 };
+            let pooled = y.then(windows(3)).then(windows(2)).reduce(Reduction::Max, &[3, 5]);
+            let loss = pooled.square().reduce(Reduction::Sum, &[0, 1, 2, 3]);
+            let wrt = [x, w, bias].map(|e| e.value());
+            let gradients = gradient::gradients(b, loss.value(), &wrt).expect("it is differentiable");
+            gradients.into_iter().flatten().map(|v| b.expr(v)).chain([loss]).collect()
+        }),
+    );
+}

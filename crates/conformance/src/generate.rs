@@ -2,6 +2,7 @@
 //! maxima, which jump, are only asked of values every executor must have exactly.
 
 mod structural;
+mod windows;
 
 use crate::run::Case;
 use smallvec::SmallVec;
@@ -215,7 +216,7 @@ impl<'b> Generator<'b, '_> {
     }
 
     fn step(&mut self) {
-        match self.dice.below(30) {
+        match self.dice.below(33) {
             0..9 => self.elementwise(),
             9 => self.reshape(),
             10 => self.permute(),
@@ -232,6 +233,8 @@ impl<'b> Generator<'b, '_> {
             26 => self.random(),
             27 => self.scan(),
             28 => self.call(),
+            29 => self.unfold(),
+            30 | 31 => self.convolve(),
             _ => {
                 let x = self.any();
                 let op = if self.dice.once_in(2) { Op::Barrier } else { Op::StopGradient };

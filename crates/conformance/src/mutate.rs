@@ -1,7 +1,7 @@
 //! Planted miscompiles: each changes a compiled program in one way that a defect of the compiler could. The random programs
 //! must find every one of them.
 
-use warploom_device::{Class, Contraction, Instruction, Kernel, Loop, Program, Step};
+use warploom_device::{Class, Contraction, Instruction, Kernel, Loop, Program, SpatialAxis, Step};
 use warploom_graph::scalar::ScalarOp;
 use warploom_graph::{Literal, Reduction, ScatterKind};
 
@@ -57,6 +57,19 @@ pub const MUTATIONS: &[Mutation] = &[
     Mutation { name: "window that does not move", apply: |p| a_loop(p, stand_still) },
     Mutation { name: "scatter overwrites instead of adding", apply: |p| steps(&mut p.steps, &mut overwrite) },
     Mutation { name: "copy lost", apply: |p| drop_step(&mut p.steps, |s| matches!(s, Step::Copy { .. })) },
+    Mutation { name: "a convolution's window moved by one", apply: |p| window(p, |axis| axis.low += 1) },
+    Mutation {
+        name: "a convolution's kernel mirrored",
+        apply: |p| {
+            steps(&mut p.steps, &mut |step| {
+                let Step::Convolution(c) = step else { return false };
+                let (last, taps) = (c.kernel.strides.len() - 1, c.shape.kernel());
+                c.kernel.offset += c.kernel.strides[last] * (taps[last] as i64 - 1);
+                c.kernel.strides[last] *= -1;
+                taps[last] > 1
+            })
+        },
+    },
     Mutation { name: "two temporaries in one place", apply: overlap },
     Mutation { name: "two steps exchanged", apply: exchange_steps },
 ];
@@ -73,6 +86,7 @@ fn kernel(program: &mut Program, change: fn(&mut Kernel) -> bool) -> bool {
     steps(&mut program.steps, &mut |step| match step {
         Step::Kernel(kernel) => change(kernel),
         Step::Contraction(product) => change(&mut product.epilogue),
+        Step::Convolution(product) => change(&mut product.epilogue),
         Step::Scatter(_) | Step::Copy { .. } | Step::Loop(_) | Step::Claimed { .. } => false,
     })
 }
@@ -82,6 +96,7 @@ fn instruction(program: &mut Program, change: impl Fn(&mut Instruction) -> bool)
         let kernel = match step {
             Step::Kernel(kernel) => kernel,
             Step::Contraction(product) => &mut product.epilogue,
+            Step::Convolution(product) => &mut product.epilogue,
             Step::Scatter(_) | Step::Copy { .. } | Step::Loop(_) | Step::Claimed { .. } => return false,
         };
         kernel.body.iter_mut().chain(&mut kernel.tail).any(&change)
@@ -91,6 +106,14 @@ fn instruction(program: &mut Program, change: impl Fn(&mut Instruction) -> bool)
 fn product(program: &mut Program, change: fn(&mut Contraction) -> bool) -> bool {
     steps(&mut program.steps, &mut |step| {
         if let Step::Contraction(product) = step { change(product) } else { false }
+    })
+}
+
+fn window(program: &mut Program, change: fn(&mut SpatialAxis)) -> bool {
+    steps(&mut program.steps, &mut |step| {
+        let Step::Convolution(product) = step else { return false };
+        product.shape.spatial.iter_mut().for_each(change);
+        true
     })
 }
 

@@ -67,6 +67,8 @@ fn random_programs_contain_everything_often_enough() {
         "expand",
         "slice",
         "pad",
+        "unfold",
+        "convolve",
         "concat",
         "sum",
         "max",

@@ -412,9 +412,9 @@ fn matrix<T>(operand: &Operand, context: &Context<'_>) -> Matrix<*const T> {
 }
 
 /// Hands finished tiles to the epilogue.
-struct Finisher<'a> {
-    epilogue: &'a Epilogue,
-    context: &'a Context<'a>,
+pub(crate) struct Finisher<'a> {
+    pub epilogue: &'a Epilogue,
+    pub context: &'a Context<'a>,
 }
 
 impl<T> gemm::Epilogue<T> for Finisher<'_> {

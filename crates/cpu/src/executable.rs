@@ -7,6 +7,7 @@ use warploom_device::null::check_bindings;
 use warploom_device::{Bindings, BufferId, Class, DeviceError, Executable, Memory, Program, Step, Token};
 
 use crate::contraction::Contraction;
+use crate::convolve::Convolve;
 use crate::isa::Isa;
 use crate::memory::{Counters, CpuMemory};
 use crate::memory_map::MemoryMap;
@@ -30,6 +31,7 @@ pub(crate) struct Ready {
 enum ReadyStep {
     Kernel(Box<TileKernel>),
     Contraction(Box<Contraction>),
+    Convolution(Box<Convolve>),
     Scatter(Box<Scatter>),
     Copy { source: usize, destination: usize, bytes: usize, is_shared: bool },
     Loop(ReadyLoop),
@@ -104,6 +106,9 @@ impl Preparation<'_> {
                 &self.memory,
                 self.size,
             )?)),
+            Step::Convolution(step) => {
+                ReadyStep::Convolution(Box::new(Convolve::new(step, isa, threads, &self.memory, self.size)?))
+            }
             Step::Scatter(step) => {
                 ReadyStep::Scatter(Box::new(Scatter::new(step, isa, threads, &self.memory)?))
             }
@@ -200,6 +205,7 @@ unsafe fn connect(steps: &[ReadyStep], worker: Worker) {
             match step {
                 ReadyStep::Kernel(kernel) => kernel.connect(worker),
                 ReadyStep::Contraction(step) => step.connect(worker),
+                ReadyStep::Convolution(step) => step.connect(worker),
                 ReadyStep::Loop(body) => connect(&body.body, worker),
                 ReadyStep::Scatter(_) | ReadyStep::Copy { .. } => {}
             }
@@ -249,6 +255,12 @@ impl Launch<'_> {
                         }
                     }
                     ReadyStep::Contraction(step) => {
+                        step.run(&context);
+                        if let Some(name) = step.can_fault() {
+                            self.check(name)?;
+                        }
+                    }
+                    ReadyStep::Convolution(step) => {
                         step.run(&context);
                         if let Some(name) = step.can_fault() {
                             self.check(name)?;

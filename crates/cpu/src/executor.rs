@@ -9,6 +9,7 @@ use warploom_device::{
 use warploom_graph::{DType, Graph};
 
 use crate::contraction;
+use crate::convolve;
 use crate::executable::Ready;
 use crate::isa::Isa;
 use crate::memory::{ALIGNMENT, Counters, CpuMemory};
@@ -77,6 +78,7 @@ impl Target for Cpu {
     fn workspace_bytes(&self, step: &Step) -> usize {
         match step {
             Step::Contraction(step) => contraction::workspace_bytes(step, self.isa, self.pool.threads()),
+            Step::Convolution(step) => convolve::workspace_bytes(step, self.isa, self.pool.threads()),
             Step::Kernel(_) | Step::Scatter(_) | Step::Copy { .. } | Step::Loop(_) | Step::Claimed { .. } => {
                 0
             }

@@ -51,7 +51,7 @@ pub struct ConvolutionShape {
 }
 
 impl ConvolutionShape {
-    /// Extents of the result: `[batch, groups, outputs, spatial…]`, which is also the space of the epilogue.
+    /// Extents of the result: `[batch, groups, outputs, spatial…]`.
     pub fn result(&self) -> SmallVec<[usize; 6]> {
         let mut extents = SmallVec::from_slice(&[self.batch, self.groups, self.outputs]);
         extents.extend(self.spatial.iter().map(|axis| axis.output));
@@ -95,8 +95,20 @@ pub struct Convolution {
     pub input: ConvolutionOperand,
     /// `[groups, outputs, channels, spatial…]`.
     pub kernel: ConvolutionOperand,
-    /// What is done with each finished element; its space is [`ConvolutionShape::result`], without reductions.
+    /// Whether the result is `[groups * outputs, batch, spatial…]` instead of `[batch, groups * outputs, spatial…]`.
+    pub outputs_first: bool,
+    /// What is done with each finished element; its space is [`Convolution::space`], without reductions.
     pub epilogue: Kernel,
     /// Scratch memory, as large as [`crate::Target::workspace_bytes`] asked for.
     pub workspace: Option<BufferId>,
+}
+
+impl Convolution {
+    /// Extents of the epilogue: `[batch * groups, outputs, pixels]`, or `[groups, outputs, batch * pixels]` with outputs
+    /// first.
+    pub fn space(&self) -> [usize; 3] {
+        let ConvolutionShape { batch, groups, outputs, .. } = self.shape;
+        let pixels: usize = self.shape.spatial.iter().map(|axis| axis.output).product();
+        if self.outputs_first { [groups, outputs, batch * pixels] } else { [batch * groups, outputs, pixels] }
+    }
 }

@@ -82,7 +82,8 @@ pub enum Instruction {
         /// Element number.
         map: IndexMap,
     },
-    /// The finished product at this point. Only in a contraction's epilogue, whose space is `[batch, row, column]`.
+    /// The finished product at this point. Only in an epilogue: of a contraction over `[batch, row,
+    /// column]`, of a convolution over [`crate::Convolution::space`].
     Product(DType),
     /// A scalar instruction. The result has dtype `dtype`; for a cast the operand's dtype is that of its register.
     Apply {

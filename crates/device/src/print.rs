@@ -41,6 +41,27 @@ fn steps(list: &[Step], f: &mut fmt::Formatter<'_>, depth: usize) -> fmt::Result
                 )?;
                 kernel(&c.epilogue, f, depth + 1)?;
             }
+            Step::Convolution(c) => {
+                writeln!(
+                    f,
+                    "{indent}convolution {} * {} {} b{}{:?} b{}{:?}",
+                    show(&c.shape.input()),
+                    show(&c.shape.kernel()),
+                    c.dtype,
+                    c.input.buffer.0,
+                    c.input.strides,
+                    c.kernel.buffer.0,
+                    c.kernel.strides
+                )?;
+                for axis in &c.shape.spatial {
+                    writeln!(
+                        f,
+                        "{indent}  to {} by {} from {} dilated {} of input, {} of kernel",
+                        axis.output, axis.stride, -axis.low, axis.input_dilation, axis.kernel_dilation
+                    )?;
+                }
+                kernel(&c.epilogue, f, depth + 1)?;
+            }
             Step::Scatter(s) => writeln!(
                 f,
                 "{indent}scatter {} b{} [{}, {}, {}] at b{}[{}] from b{}",

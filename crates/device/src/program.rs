@@ -1,5 +1,6 @@
 //! A compiled program: steps over placed buffers.
 
+use crate::convolution::Convolution;
 use crate::kernel::Kernel;
 use warploom_graph::{DType, ScatterKind, Type};
 
@@ -135,6 +136,8 @@ pub enum Step {
     Kernel(Kernel),
     /// Matrix products with an epilogue.
     Contraction(Contraction),
+    /// A convolution with an epilogue.
+    Convolution(Convolution),
     /// An indexed update in place.
     Scatter(ScatterStep),
     /// Copies a whole buffer to another of the same size.

@@ -1,6 +1,7 @@
 //! Reverse-mode gradients that build graph, and so differentiate again.
 
 mod regions;
+mod windows;
 
 use crate::dtype::DType;
 use crate::elementwise::ElementwiseMethods;
@@ -206,6 +207,9 @@ impl<'b> Step<'_, 'b> {
             }
             Op::Slice { starts, sizes, steps } => one(unslice(dy, &shape(0), starts, sizes, steps)),
             Op::Pad { low, .. } => one(crop(dy, low, &shape(0))),
+            Op::Unfold { axis, size, step, dilation } => {
+                one(windows::fold(dy, &shape(0), *axis, *size, *step, *dilation))
+            }
             Op::Concat(axis) => {
                 let mut starts = Dims::from_elem(0, dy.ty().rank());
                 let mut parts = Cotangents::new();
@@ -226,6 +230,13 @@ impl<'b> Step<'_, 'b> {
                 .zip(&self.wanted)
                 .map(|(rhs, wanted)| wanted.then(|| contract_gradient(axes, inputs[0], inputs[1], dy, rhs)))
                 .collect(),
+            Op::Convolve(axes) => {
+                let of = |kernel: bool| {
+                    self.wanted[kernel as usize]
+                        .then(|| windows::convolve(axes, inputs[0], inputs[1], dy, kernel))
+                };
+                [of(false), of(true)].into_iter().collect()
+            }
             Op::Gather { axis } => {
                 let zeros = inputs[0].like(0.0);
                 let op = Op::Scatter { kind: ScatterKind::Add, axis: *axis };
@@ -261,19 +272,23 @@ fn to_first_largest<'b>(x: Expr<'b>, axes: &[usize], dy: Expr<'b>) -> Result<Exp
     let builder = x.builder();
     let kept: Dims = (0..ty.rank()).filter(|a| !axes.contains(a)).collect();
     let order: Dims = kept.iter().chain(axes).copied().collect();
-    let extents = |axes: &[usize]| -> Dims { axes.iter().map(|a| ty.shape[*a]).collect() };
-    let mut flat = extents(&kept);
-    flat.push(extents(axes).iter().product());
+    let mut flat: Dims = kept.iter().map(|a| ty.shape[*a]).collect();
+    flat.push(axes.iter().map(|a| ty.shape[*a]).product());
     let last = flat.len() - 1;
     let rows = x.permute(&order).reshape(&flat);
     let winner =
         builder.try_apply(Op::Reduce { kind: Reduction::ArgMax, axes: smallvec![last] }, &[rows.value()])?;
-    let winner = restore(builder.expr(winner), &[last], &flat);
-    let position = builder.apply(Op::Iota { dtype: DType::I32, shape: flat, axis: last }, &[]);
-    let mut inverse = Dims::from_elem(0, order.len());
-    order.iter().enumerate().for_each(|(i, a)| inverse[*a] = i);
-    let won = position.equal(&winner).reshape(&extents(&order)).permute(&inverse);
-    Ok(won.select(&restore(dy, axes, &ty.shape), &x.like(0.0)))
+    let winner = restore(builder.expr(winner), axes, &ty.shape);
+    // The position among the reduced elements, in the operand's own order of axes, so that all fuses.
+    let whole = Type { dtype: DType::I32, shape: ty.shape.clone() };
+    let mut stride = 1;
+    let mut position = builder.fill(&whole, 0.0);
+    for axis in axes.iter().rev() {
+        let count = Op::Iota { dtype: DType::I32, shape: ty.shape.clone(), axis: *axis };
+        position = builder.apply(count, &[]) * stride as f64 + position;
+        stride *= ty.shape[*axis];
+    }
+    Ok(position.equal(&winner).select(&restore(dy, axes, &ty.shape), &x.like(0.0)))
 }
 
 /// The `shape`-sized box of `x` that begins at `starts`.

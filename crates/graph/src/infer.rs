@@ -1,6 +1,7 @@
 //! The type rule of every op: what operands it takes and what it makes of them. Messages say what was found and what
 //! would fit.
 
+use crate::convolve;
 use crate::dtype::DType;
 use crate::graph::{Graph, Value};
 use crate::op::{CallGradient, ContractAxes, Op, Reduction};
@@ -167,9 +168,17 @@ fn rule(op: &Op, inputs: &[&Type]) -> Result<Types, String> {
                 (0..shape.len()).map(|a| shape[a].checked_add(low[a])?.checked_add(high[a])).collect();
             one(inputs[0].dtype, &padded.ok_or("padding overflows the shape")?)
         }
+        Op::Unfold { axis, size, step, dilation } => {
+            operands(inputs, 1)?;
+            unfold(*axis, *size, *step, *dilation, inputs[0])
+        }
         Op::Concat(axis) => concat(*axis, inputs),
         Op::Reduce { kind, axes } => reduce(*kind, axes, inputs),
         Op::Contract(axes) => contract(axes, inputs),
+        Op::Convolve(axes) => {
+            operands(inputs, 2)?;
+            Ok(smallvec![convolve::infer(axes, inputs[0], inputs[1])?])
+        }
         Op::Gather { axis } => {
             operands(inputs, 2)?;
             one(inputs[0].dtype, &gathered(*axis, inputs[0], inputs[1])?)
@@ -313,6 +322,24 @@ fn call(body: &Graph, gradient: &CallGradient, inputs: &[&Type]) -> Result<Types
 
 fn list(types: &[&Type]) -> String {
     types.iter().map(|ty| ty.to_string()).collect::<Vec<_>>().join(", ")
+}
+
+fn unfold(axis: usize, size: usize, step: usize, dilation: usize, input: &Type) -> Result<Types, String> {
+    check_axis(axis, input.rank())?;
+    if size == 0 || step == 0 || dilation == 0 {
+        return Err(format!("size {size}, step {step} and dilation {dilation} must be at least 1"));
+    }
+    let extent = input.shape[axis];
+    let Some(room) = convolve::dilated(size, dilation).and_then(|span| extent.checked_sub(span)) else {
+        return Err(format!(
+            "a window of {size} elements, {dilation} apart, is longer than axis {axis} of {}",
+            show(&input.shape)
+        ));
+    };
+    let mut shape = input.shape.clone();
+    shape[axis] = room / step + 1;
+    shape.insert(axis + 1, size);
+    Ok(smallvec![Type { dtype: input.dtype, shape }])
 }
 
 fn concat(axis: usize, inputs: &[&Type]) -> Result<Types, String> {

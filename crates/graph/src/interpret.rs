@@ -1,6 +1,7 @@
 //! The reference interpreter: every op by its definition, exact per class of dtype. It is the oracle of every test, and
 //! shares no code with the compiler or the executors.
 
+use crate::convolve::ConvolveAxes;
 use crate::dtype::DType;
 use crate::error::Error;
 use crate::graph::{Graph, Node, Value};
@@ -197,9 +198,16 @@ fn apply(graph: &Graph, node: &Node, inputs: &[Array], rounding: Rounding) -> Re
                 (0..index.len()).map(at).collect()
             }))
         }
+        Op::Unfold { axis, step, dilation, .. } => one(inputs[0].view(&ty.shape, |index| {
+            let mut from = Dims::from_slice(index);
+            let within = from.remove(axis + 1);
+            from[*axis] = index[*axis] * step + within * dilation;
+            Some(from)
+        })),
         Op::Concat(axis) => one(concat(*axis, inputs, ty)),
         Op::Reduce { kind, axes } => one(reduce(*kind, axes, &inputs[0], ty)),
         Op::Contract(axes) => one(contract(axes, &inputs[0], &inputs[1], ty)),
+        Op::Convolve(axes) => one(convolve(axes, &inputs[0], &inputs[1], ty)),
         Op::Gather { axis } => gather(*axis, &inputs[0], &inputs[1], ty).and_then(one),
         Op::Scatter { kind, axis } => scatter(*kind, *axis, inputs).and_then(one),
         Op::Scan { body, length, carries, slices, reverse } => {
@@ -361,6 +369,39 @@ fn contract(axes: &ContractAxes, lhs: &Array, rhs: &Array, ty: &Type) -> Array {
             Array::whole(ty, bases.iter().map(|b| wrap(ty.dtype, dot(b))).collect())
         }
     }
+}
+
+fn convolve(axes: &ConvolveAxes, input: &Array, kernel: &Array, ty: &Type) -> Array {
+    let (x, w) = (input.to_f64(), kernel.to_f64());
+    let (x_strides, w_strides) = (row_major(&input.ty.shape), row_major(&kernel.ty.shape));
+    let (channels, outputs) = (kernel.ty.shape[1], kernel.ty.shape[0] / axes.groups);
+    // Where the input has the element that tap `t` of axis `a` meets at result `p`.
+    let source = |a: usize, p: usize, t: usize| -> Option<usize> {
+        let window = &axes.spatial[a];
+        let position = (p * window.stride + t * window.kernel_dilation) as isize - window.low;
+        let position = usize::try_from(position).ok()?;
+        let fits = position.is_multiple_of(window.input_dilation);
+        Some(position / window.input_dilation).filter(|i| fits && *i < input.ty.shape[a + 2])
+    };
+    let mut sums = Vec::with_capacity(ty.elements());
+    each_index(&ty.shape, |result| {
+        let mut result = Dims::from_slice(result);
+        if axes.outputs_first {
+            result.swap(0, 1);
+        }
+        let group = result[1].checked_div(outputs).unwrap_or(0);
+        let mut sum = 0.0;
+        each_index(&kernel.ty.shape[1..], |taps| {
+            let mut from = Dims::from_slice(&[result[0], group * channels + taps[0]]);
+            from.extend((0..axes.spatial.len()).map_while(|a| source(a, result[a + 2], taps[a + 1])));
+            if from.len() == result.len() {
+                let tap = result[1] * w_strides[0] as usize + offset(taps, &w_strides[1..]);
+                sum += x[offset(&from, &x_strides)] * w[tap];
+            }
+        });
+        sums.push(sum);
+    });
+    Array::float(ty, sums)
 }
 
 fn checked_index(i: i64, extent: usize, axis: usize) -> Result<usize, Error> {

@@ -4,6 +4,7 @@
 //! A [`Graph`] is a list of nodes in topological order. Every node applies one [`Op`] to values made before it.
 //! State, losses and optimizers are all built from these; gradients are more graph ([`gradient::vjp`]).
 
+pub mod convolve;
 pub mod dtype;
 pub mod elementwise;
 mod erf;
@@ -22,6 +23,7 @@ pub mod scalar;
 pub mod shape;
 pub mod verify;
 
+pub use convolve::{ConvolveAxes, SpatialWindow};
 pub use dtype::{DType, Literal};
 pub use elementwise::{Elementwise, ElementwiseMethods};
 pub use error::Error;

@@ -1,5 +1,6 @@
 //! The structural ops: a closed set, matched exhaustively by every reader.
 
+use crate::convolve::ConvolveAxes;
 use crate::dtype::{DType, Literal};
 use crate::elementwise::Elementwise;
 use crate::graph::Graph;
@@ -144,6 +145,18 @@ pub enum Op {
         /// Zeros after, per axis.
         high: Dims,
     },
+    /// Windows along an axis: `axis` becomes two, `[count, size]`, and element `[w, i]` is the input's `w * step + i *
+    /// dilation`. As many windows as fit. Pooling is a reduction over windows.
+    Unfold {
+        /// The axis cut into windows.
+        axis: usize,
+        /// Elements of a window.
+        size: usize,
+        /// From the start of one window to the next.
+        step: usize,
+        /// From one element of a window to the next.
+        dilation: usize,
+    },
     /// Joins along an axis.
     Concat(usize),
     /// Combines elements along axes, which disappear from the shape.
@@ -155,6 +168,8 @@ pub enum Op {
     },
     /// General dot product; accumulates in f32 for f16, bf16 and f32, in f64 for f64, exact (wrapping) for i32.
     Contract(ContractAxes),
+    /// Convolution; accumulates as [`Op::Contract`] does. Inputs: input and kernel.
+    Convolve(ConvolveAxes),
     /// Takes slices along `axis` by i32 index: result shape is the input's with `axis` replaced by the indices' shape.
     /// An index out of range is an error when the program runs.
     Gather {
@@ -213,9 +228,11 @@ impl Op {
             Op::Expand(_) => "expand",
             Op::Slice { .. } => "slice",
             Op::Pad { .. } => "pad",
+            Op::Unfold { .. } => "unfold",
             Op::Concat(_) => "concat",
             Op::Reduce { kind, .. } => kind.name(),
             Op::Contract(_) => "contract",
+            Op::Convolve(_) => "convolve",
             Op::Gather { .. } => "gather",
             Op::Scatter { .. } => "scatter",
             Op::Scan { .. } => "scan",

@@ -41,6 +41,21 @@ fn attributes(op: &Op, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Op::Permute(axes) | Op::Reduce { axes, .. } => write!(f, " axes {}", show(axes)),
         Op::Slice { starts, steps, .. } => write!(f, " from {} by {steps:?}", show(starts)),
         Op::Pad { low, high } => write!(f, " low {} high {}", show(low), show(high)),
+        Op::Unfold { axis, step, dilation, .. } => {
+            write!(f, " axis {axis} step {step} dilation {dilation}")
+        }
+        Op::Convolve(axes) => {
+            let order = if axes.outputs_first { " outputs first" } else { "" };
+            write!(f, " groups {}{order}", axes.groups)?;
+            for window in &axes.spatial {
+                write!(
+                    f,
+                    " [stride {} low {} high {} dilation {} of input, {} of kernel]",
+                    window.stride, window.low, window.high, window.input_dilation, window.kernel_dilation
+                )?;
+            }
+            Ok(())
+        }
         Op::Contract(axes) => write!(f, " batch {:?} sum {:?}", axes.batch, axes.sum),
         Op::Scatter { kind, axis } => write!(f, " {} axis {axis}", kind.name()),
         Op::Scan { length, carries, slices, reverse, .. } => {

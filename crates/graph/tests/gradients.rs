@@ -9,7 +9,10 @@ use common::{
 use std::sync::Arc;
 use warploom_graph::elementwise::ElementwiseMethods;
 use warploom_graph::gradient::{gradients, vjp};
-use warploom_graph::{Builder, CallGradient, DType, Expr, Graph, Op, Origin, Reduction, ScatterKind, Type};
+use warploom_graph::{
+    Builder, CallGradient, ConvolveAxes, DType, Expr, Graph, Op, Origin, Reduction, ScatterKind,
+    SpatialWindow, Type,
+};
 
 /// An op of one output applied to expressions.
 fn apply<'b>(op: Op, inputs: &[Expr<'b>]) -> Expr<'b> {
@@ -58,6 +61,60 @@ fn slices() {
     }
     check_gradients("empty slice", &[x.clone()], 1, |_, p| {
         vec![p[0].square(), p[0].then(slice(&[8, 0], &[0, 3], &[1, 1]))]
+    });
+}
+
+#[test]
+fn windows() {
+    // Apart, touching, overlapping, spread out, with elements left over.
+    for (size, step, dilation) in
+        [(2, 2, 1), (3, 3, 1), (2, 3, 1), (3, 1, 1), (3, 2, 1), (2, 1, 3), (3, 2, 2), (2, 3, 4)]
+    {
+        let unfold = |axis| Op::Unfold { axis, size, step, dilation };
+        check_gradients(&format!("unfold {size} {step} {dilation}"), &[random(30, &[2, 7])], 2, |_, p| {
+            vec![p[0].square().then(unfold(1)).square()]
+        });
+        let plane = random(31, &[6, 5]);
+        check_gradients(&format!("unfold both axes {size} {step} {dilation}"), &[plane], 2, |_, p| {
+            vec![p[0].then(unfold(1)).then(unfold(0)).square()]
+        });
+    }
+}
+
+#[test]
+fn convolutions() {
+    let plain = SpatialWindow::PLAIN;
+    let window = |stride, low, high, input_dilation, kernel_dilation| SpatialWindow {
+        stride,
+        low,
+        high,
+        input_dilation,
+        kernel_dilation,
+    };
+    type Case<'a> = (&'a [usize], &'a [usize], usize, &'a [SpatialWindow]);
+    let cases: [Case<'_>; 10] = [
+        (&[2, 2, 5], &[3, 2, 3], 1, &[plain]),
+        (&[2, 1, 6], &[2, 1, 3], 1, &[window(2, 1, 1, 1, 1)]),
+        (&[1, 2, 7], &[2, 2, 2], 1, &[window(3, 0, 0, 1, 2)]),
+        (&[1, 2, 4], &[2, 2, 3], 1, &[window(1, 1, 2, 2, 1)]),
+        (&[2, 4, 4], &[6, 2, 2], 2, &[window(1, 2, 0, 1, 1)]),
+        (&[1, 2, 6], &[2, 2, 2], 1, &[window(1, -1, -2, 1, 1)]),
+        (&[1, 3, 3], &[3, 1, 3], 3, &[window(2, 2, 3, 2, 2)]),
+        (&[2, 2, 3, 4], &[2, 2, 2, 3], 1, &[plain, window(1, 1, 1, 1, 1)]),
+        (&[1, 2, 4, 5], &[4, 1, 3, 2], 2, &[window(2, 1, 1, 1, 1), window(3, 0, 1, 1, 2)]),
+        (&[1, 1, 2, 3], &[1, 1, 3, 3], 1, &[window(1, 2, 2, 2, 1), window(2, 2, 3, 3, 1)]),
+    ];
+    for (input, kernel, groups, windows) in cases {
+        let name = format!("convolve {input:?} {kernel:?} {groups} {windows:?}");
+        let op = Op::Convolve(ConvolveAxes::new(groups, windows));
+        check_gradients(&name, &[random(32, input), random(33, kernel)], 2, |_, p| {
+            vec![apply(op.clone(), p).square()]
+        });
+    }
+    let outputs_first =
+        ConvolveAxes { outputs_first: true, ..ConvolveAxes::new(2, &[window(2, 1, 0, 1, 1)]) };
+    check_gradients("outputs first", &[random(34, &[2, 2, 4]), random(35, &[6, 1, 2])], 2, |_, p| {
+        vec![apply(Op::Convolve(outputs_first.clone()), p).square()]
     });
 }
 

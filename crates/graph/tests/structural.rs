@@ -11,7 +11,8 @@ use warploom_graph::elementwise::ElementwiseMethods;
 use warploom_graph::interpret::{Array, Rounding, interpret};
 use warploom_graph::shape::each_index;
 use warploom_graph::{
-    CallGradient, DType, Elementwise, Expr, Graph, Literal, Op, Reduction, ScatterKind, Type, philox,
+    CallGradient, ConvolveAxes, DType, Elementwise, Expr, Graph, Literal, Op, Reduction, ScatterKind,
+    SpatialWindow, Type, philox,
 };
 
 /// The single result of one op.
@@ -124,6 +125,40 @@ fn whole_numbers_are_exact() {
 }
 
 /// The definition of a general dot product, by index arithmetic alone: batch (axis 2 of lhs, 0 of rhs), two summed pairs.
+#[test]
+fn windows() {
+    let unfold = |size, step, dilation| Op::Unfold { axis: 0, size, step, dilation };
+    let x = counting(&[7]);
+    assert_eq!(
+        one(unfold(3, 2, 1), &[x.clone()]),
+        array(&[3, 3], &[1.0, 2.0, 3.0, 3.0, 4.0, 5.0, 5.0, 6.0, 7.0])
+    );
+    assert_eq!(one(unfold(2, 3, 2), &[x.clone()]), array(&[2, 2], &[1.0, 3.0, 4.0, 6.0]));
+    assert_eq!(one(unfold(7, 1, 1), &[x]), counting(&[1, 7]));
+}
+
+/// Expected values by PyTorch: `conv2d(x, w, stride=(2, 1), padding=(1, 0), dilation=(1, 2), groups=2)`, and
+/// `conv_transpose1d(x, w, stride=2, padding=1, output_padding=1)` as the convolution that it is.
+#[test]
+fn convolutions() {
+    let plain = SpatialWindow::PLAIN;
+    let rows = SpatialWindow { stride: 2, low: 1, high: 1, ..plain };
+    let columns = SpatialWindow { kernel_dilation: 2, ..plain };
+    let op = Op::Convolve(ConvolveAxes::new(2, &[rows, columns]));
+    let weights: Vec<f64> = (0..16).map(|i| i as f64 - 7.0).collect();
+    let y = one(op, &[counting(&[1, 4, 3, 4]), array(&[2, 2, 2, 2], &weights)]);
+    let want = [-30.0, -40.0, -276.0, -304.0, 754.0, 776.0, 1484.0, 1520.0];
+    assert_eq!(y, array(&[1, 2, 2, 2], &want));
+
+    let window = SpatialWindow { low: 1, high: 2, input_dilation: 2, ..plain };
+    let op = Op::Convolve(ConvolveAxes::new(1, &[window]));
+    // PyTorch's weights [in, out, 3] of -5, -4, … 6, with in and out exchanged and the last axis mirrored.
+    let turned = [-3.0, -4.0, -5.0, 3.0, 2.0, 1.0, 0.0, -1.0, -2.0, 6.0, 5.0, 4.0];
+    let y = one(op, &[counting(&[1, 2, 3]), array(&[2, 2, 3], &turned)]);
+    let want = [4.0, 4.0, 2.0, 0.0, 0.0, 9.0, 19.0, 40.0, 23.0, 48.0, 27.0, 36.0];
+    assert_eq!(y, array(&[1, 2, 6], &want));
+}
+
 #[test]
 fn contractions() {
     let product = one(contract(&[], &[(1, 0)]), &[counting(&[2, 2]), counting(&[2, 2])]);

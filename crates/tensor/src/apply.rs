@@ -168,8 +168,10 @@ fn plain(op: &Op, inputs: &[&Tensor]) -> Option<Type> {
         | Op::Permute(_)
         | Op::Slice { .. }
         | Op::Pad { .. }
+        | Op::Unfold { .. }
         | Op::Concat(_)
         | Op::Reduce { .. }
+        | Op::Convolve(_)
         | Op::Gather { .. }
         | Op::Scatter { .. }
         | Op::Scan { .. }

@@ -137,6 +137,18 @@ pub(crate) fn op(op: &Op, out: &mut Vec<u64>) {
         }
         Op::StopGradient => out.push(18),
         Op::Barrier => out.push(19),
+        Op::Unfold { axis, size, step, dilation } => {
+            out.push(20);
+            list(&[*axis, *size, *step, *dilation], out);
+        }
+        Op::Convolve(axes) => {
+            out.push(21 | (axes.spatial.len() as u64) << 8 | (axes.outputs_first as u64) << 16);
+            out.push(axes.groups as u64);
+            for window in &axes.spatial {
+                out.extend([window.stride, window.input_dilation, window.kernel_dilation].map(|n| n as u64));
+                out.extend([window.low as u64, window.high as u64]);
+            }
+        }
     }
 }
 

@@ -35,6 +35,7 @@ mod bound;
 mod build;
 mod cache;
 mod context;
+mod convolve;
 mod create;
 mod device;
 mod element;

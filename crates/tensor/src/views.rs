@@ -190,6 +190,16 @@ impl Tensor {
         })
     }
 
+    /// Windows along an axis: `[.., n, ..]` becomes `[.., count, size, ..]`, whose element `[w, i]` is `w * step + i *
+    /// dilation` of the axis; as many windows as fit. Negative axes count from the end. Pooling reduces the new axis.
+    #[track_caller]
+    pub fn unfold(&self, axis: isize, size: usize, step: usize, dilation: usize) -> Tensor {
+        self.view("unfold", || {
+            let axis = integers::axis(axis, self.extents().len())?;
+            Ok(Some(Op::Unfold { axis, size, step, dilation }))
+        })
+    }
+
     /// The order of the elements along some axes reversed.
     #[track_caller]
     pub fn flip(&self, axes: impl Integers) -> Tensor {

@@ -17,9 +17,9 @@ mod drive;
 mod kernels;
 mod matvec;
 mod output;
-mod pack;
+pub(crate) mod pack;
 mod plan;
-mod simd;
+pub(crate) mod simd;
 mod tile;
 mod vector;
 #[cfg(target_arch = "x86_64")]

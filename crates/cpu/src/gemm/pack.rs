@@ -3,7 +3,7 @@
 use super::simd::{Simd, transpose};
 
 /// What to pack: `count` rows of A or columns of B ("lines"), `k` terms of each. Strides are in elements.
-pub(super) struct PackCall<T> {
+pub(crate) struct PackCall<T> {
     /// Element `(line, p)` at `from + line * line + p * term`.
     pub from: *const T,
     pub line: isize,
@@ -21,7 +21,7 @@ pub(super) struct PackCall<T> {
 /// Needs the instruction set of `S`; `L` is `S::LANES`; the source is readable, `k * width` elements at `to` are
 /// writable and used by no other thread.
 #[inline(always)]
-pub(super) unsafe fn pack<S: Simd, const L: usize>(call: &PackCall<S::Scalar>) {
+pub(crate) unsafe fn pack<S: Simd, const L: usize>(call: &PackCall<S::Scalar>) {
     let mut first = 0;
     while first < call.count {
         let lines = (call.count - first).min(L);

@@ -7,7 +7,7 @@ use std::ops::{Add, Mul};
 /// # Safety
 /// Every function needs the instruction set of the implementing type; loads and stores need that many valid elements
 /// (no alignment). All are inlined into kernels that enable the set, see `kernels.rs`.
-pub(super) trait Simd: Copy + 'static {
+pub(crate) trait Simd: Copy + 'static {
     /// The element type.
     type Scalar: Copy + Default + Add<Output = Self::Scalar> + Mul<Output = Self::Scalar> + 'static;
     /// Names the first lanes of a vector.
@@ -40,7 +40,7 @@ pub(super) trait Simd: Copy + 'static {
 
 /// Asks for the cache line of `at`, which need not be valid memory, into the nearest cache.
 #[inline(always)]
-pub(super) fn prefetch_near<T>(at: *const T) {
+pub(crate) fn prefetch_near<T>(at: *const T) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: a prefetch never faults, and SSE is part of x86-64.
     unsafe {
@@ -53,7 +53,7 @@ pub(super) fn prefetch_near<T>(at: *const T) {
 
 /// Asks for the cache line of `at`, which need not be valid memory, into the second cache.
 #[inline(always)]
-pub(super) fn prefetch_far<T>(at: *const T) {
+pub(crate) fn prefetch_far<T>(at: *const T) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: a prefetch never faults, and SSE is part of x86-64.
     unsafe {
@@ -69,7 +69,7 @@ pub(super) fn prefetch_far<T>(at: *const T) {
 /// # Safety
 /// Needs the instruction set of `S`; `L` is `S::LANES`.
 #[inline(always)]
-pub(super) unsafe fn transpose<S: Simd, const L: usize>(rows: &mut [S; L]) {
+pub(crate) unsafe fn transpose<S: Simd, const L: usize>(rows: &mut [S; L]) {
     // SAFETY: the caller has the instruction set; the widths are below L.
     unsafe {
         if L == 16 {
@@ -98,7 +98,7 @@ unsafe fn exchange_rows<S: Simd, const L: usize, const WIDTH: usize>(rows: &mut 
 /// # Safety
 /// Needs the instruction set of `S`; `L` is `S::LANES`.
 #[inline(always)]
-pub(super) unsafe fn sum_each<S: Simd, const L: usize>(mut rows: [S; L]) -> S {
+pub(crate) unsafe fn sum_each<S: Simd, const L: usize>(mut rows: [S; L]) -> S {
     // SAFETY: the caller has the instruction set; the widths are below L.
     unsafe {
         if L == 16 {
@@ -129,7 +129,7 @@ unsafe fn fold_rows<S: Simd, const L: usize, const WIDTH: usize>(rows: &mut [S; 
 /// # Safety
 /// Needs the instruction set of `S`.
 #[inline(always)]
-pub(super) unsafe fn sum_all<S: Simd, const L: usize>(mut rows: [S; L]) -> S {
+pub(crate) unsafe fn sum_all<S: Simd, const L: usize>(mut rows: [S; L]) -> S {
     let mut width = L / 2;
     while width > 0 {
         for i in 0..width {
@@ -143,7 +143,7 @@ pub(super) unsafe fn sum_all<S: Simd, const L: usize>(mut rows: [S; L]) -> S {
 
 /// A vector as a plain array, which the compiler maps to the registers of the target's baseline.
 #[derive(Clone, Copy)]
-pub(super) struct Lanes<T>([T; 4]);
+pub(crate) struct Lanes<T>([T; 4]);
 
 /// Whether the baseline of the target has a fused multiply-add; without one, `mul_add` would be a library call.
 const FUSED: bool = cfg!(any(target_arch = "aarch64", target_feature = "fma"));

@@ -1,0 +1,66 @@
+//! Convolutions of `f32` and `f64`: [`ConvolutionShape`] says what is computed.
+//!
+//! A [`Convolution`] is planned once per shape and run many times; it allocates nothing while it runs. It is a product
+//! with indirect addressing: rows of a tile are factors of one operand, broadcast from where they lie by a table of
+//! offsets, columns are vectors of the other. There are two forms, chosen by shape:
+//!
+//! * **Columns are pixels** of the result, rows are outputs: convolutions of images, and gradients by an input. Weights
+//!   are read where they lie. Pixels are read from a zero-padded copy, shifted for each tap, or gathered into panels
+//!   where rows of the image are short.
+//! * **Columns are outputs**, rows are pixels of the result: where the kernel has more elements than the result, as in
+//!   gradients by weights. The kernel operand is transposed into panels; pixels are read from the padded copy.
+//!
+//! Results of an input dilation (transposed convolutions, gradients of strided ones) are cut into phases, each the
+//! convolution with those taps that meet an input element: zeros between input elements are never multiplied.
+//!
+//! **Order of summation.** It depends on the shape and the instruction set alone, never on strides, threads, tiling or
+//! the place in the batch: terms are ordered (channel, tap row, tap column) and cut into blocks; each block is one chain
+//! of multiply-adds from zero, the block sums are added in order. Padding is multiplied as zero.
+//!
+//! The files in the order of use: `axis` prepares the spatial axes, `plan` chooses the form and cuts the work, `tables`
+//! lays out offsets, `pixels` and `outputs` run the two forms, `output` hands over results, `kernels` is the table of
+//! the kernels in `copy`, `gather` and `tile`.
+
+mod axis;
+mod copy;
+mod gather;
+mod kernels;
+mod output;
+mod outputs;
+mod pixels;
+mod plan;
+mod run;
+mod tables;
+mod tile;
+
+pub use kernels::Element;
+pub use output::Output;
+pub use plan::Convolution;
+
+#[allow(unused_imports, reason = "the documentation names it")]
+use warploom_device::ConvolutionShape;
+
+/// An operand or a result somewhere in memory. Strides are in elements and may be zero or negative.
+#[derive(Clone, Copy, Debug)]
+pub struct Strided<P> {
+    /// The first element.
+    pub data: P,
+    /// Of the input `[batch, group, channel, height, width]`, of the kernel `[group, output, channel, height, width]`,
+    /// of the result `[batch, group, output, height, width]`.
+    pub strides: [isize; 5],
+}
+
+impl<P> Strided<P> {
+    /// From as many strides as the shape has axes: with one spatial axis, that is the width.
+    ///
+    /// # Panics
+    /// When there are not three strides and one or two more.
+    pub fn new(data: P, strides: &[isize]) -> Strided<P> {
+        let strides = match *strides {
+            [a, b, c, width] => [a, b, c, 0, width],
+            [a, b, c, height, width] => [a, b, c, height, width],
+            _ => panic!("{} strides for an operand of a convolution", strides.len()),
+        };
+        Strided { data, strides }
+    }
+}

@@ -1,0 +1,202 @@
+//! Where finished results go.
+
+use super::Strided;
+use super::kernels::Element;
+use super::plan::{FINISHED_BYTES, Form};
+use super::run::{Item, Memory, Run};
+use crate::gemm::{Epilogue, Tile};
+
+/// What becomes of the convolution.
+#[derive(Clone, Copy)]
+pub enum Output<'a, T> {
+    /// It is written to memory; distinct elements do not overlap.
+    Store(Strided<*mut T>),
+    /// It is handed to an epilogue as one matrix for each `batch * groups + group`: rows are outputs, columns are the
+    /// pixels of one example.
+    Finish(&'a dyn Epilogue<T>),
+    /// It is handed to an epilogue as one matrix for each group: rows are outputs, columns are the pixels of all
+    /// examples, one example after the other.
+    FinishOutputsFirst(&'a dyn Epilogue<T>),
+}
+
+/// Neighbouring results of a row, `step` apart.
+struct Line {
+    /// Example in the item.
+    example: usize,
+    /// First column of the sums.
+    column: usize,
+    count: usize,
+    /// Row and column of the first pixel, and pixels from one to the next.
+    row: usize,
+    pixel: usize,
+    step: usize,
+}
+
+impl<T: Element> Run<'_, T> {
+    /// Hands over an item whose columns are pixels.
+    ///
+    /// # Safety
+    /// The sums are computed; the item is nobody else's.
+    pub(super) unsafe fn deliver_pixels(&self, item: &Item, memory: &Memory<T>) {
+        let plan = self.plan;
+        if let Output::Store(to) = self.output {
+            let [.., row, column] = to.strides;
+            self.lines(item, |line| {
+                let pixel = line.row as isize * row + line.pixel as isize * column;
+                for output in 0..item.outputs {
+                    let to = self.place(to, item, line.example, output).wrapping_offset(pixel);
+                    let from = memory.sums.wrapping_add(output * plan.columns + line.column);
+                    // SAFETY: the line lies in the sums and in the result.
+                    unsafe { copy_line(from, line.count, to, line.step as isize * column) };
+                }
+            });
+            return;
+        }
+        let width = plan.width.output;
+        let first = item.row * plan.height.step();
+        let rows = (plan.band * plan.height.step()).min(plan.height.output - first);
+        let pixels = rows * width;
+        let in_order =
+            plan.phases.len() == 1 && (plan.form == Form::Gathered || plan.width.extent(width) == width);
+        if in_order {
+            self.finish(item, first * width, pixels, 0, item.outputs, memory.sums, plan.columns);
+            return;
+        }
+        let stride = item.examples * pixels;
+        let most = (FINISHED_BYTES / size_of::<T>() / stride).max(1);
+        for output in (0..item.outputs).step_by(most) {
+            let count = most.min(item.outputs - output);
+            self.lines(item, |line| {
+                let pixel = line.example * pixels + (line.row - first) * width + line.pixel;
+                for i in 0..count {
+                    let from = memory.sums.wrapping_add((output + i) * plan.columns + line.column);
+                    let to = memory.finished.wrapping_add(i * stride + pixel);
+                    // SAFETY: the line lies in the sums and in the memory for results in order.
+                    unsafe { copy_line(from, line.count, to, line.step as isize) };
+                }
+            });
+            self.finish(item, first * width, pixels, output, count, memory.finished, stride);
+        }
+    }
+
+    /// Hands over an item whose columns are outputs.
+    ///
+    /// # Safety
+    /// The sums are computed; the item is nobody else's.
+    pub(super) unsafe fn deliver_outputs(&self, item: &Item, memory: &Memory<T>) {
+        let plan = self.plan;
+        let pixels = plan.pixels();
+        let sum = |row: usize, output: usize| memory.sums.wrapping_add(row * plan.columns + output);
+        if let Output::Store(to) = self.output {
+            let [.., row_stride, column_stride] = to.strides;
+            for output in 0..item.outputs {
+                for row in 0..item.examples * pixels {
+                    let (example, pixel) = (row / pixels, row % pixels);
+                    let (row_number, column) = (pixel / plan.width.output, pixel % plan.width.output);
+                    let pixel = row_number as isize * row_stride + column as isize * column_stride;
+                    // SAFETY: the element lies in the sums and in the result.
+                    unsafe {
+                        *self.place(to, item, example, output).wrapping_offset(pixel) = *sum(row, output);
+                    }
+                }
+            }
+            return;
+        }
+        let stride = item.examples * pixels;
+        let most = (FINISHED_BYTES / size_of::<T>() / stride).max(1);
+        for output in (0..item.outputs).step_by(most) {
+            let count = most.min(item.outputs - output);
+            for i in 0..count {
+                for row in 0..stride {
+                    // SAFETY: the element lies in the sums and in the memory for results in order.
+                    unsafe { *memory.finished.wrapping_add(i * stride + row) = *sum(row, output + i) };
+                }
+            }
+            self.finish(item, 0, pixels, output, count, memory.finished, stride);
+        }
+    }
+
+    /// The first pixel of an output of an example.
+    fn place(&self, to: &Strided<*mut T>, item: &Item, example: usize, output: usize) -> *mut T {
+        let [batch, group, outputs, ..] = to.strides;
+        to.data.wrapping_offset(
+            (item.example + example) as isize * batch
+                + item.group as isize * group
+                + (item.output + output) as isize * outputs,
+        )
+    }
+
+    /// Gives a part to the epilogue: for each example of the item `pixels` pixels from `first` on, of `rows` outputs.
+    fn finish(
+        &self,
+        item: &Item,
+        first: usize,
+        pixels: usize,
+        output: usize,
+        rows: usize,
+        values: *mut T,
+        stride: usize,
+    ) {
+        let plan = self.plan;
+        let tile = Tile {
+            worker: item.worker,
+            batch: item.group,
+            row: item.output + output,
+            column: item.example * plan.pixels() + first,
+            rows,
+            columns: item.examples * pixels,
+            values,
+            stride,
+        };
+        match self.output {
+            // Several examples come with all their pixels, so these are neighbours.
+            Output::FinishOutputsFirst(epilogue) => epilogue.finish(&tile),
+            Output::Finish(epilogue) => {
+                for example in 0..item.examples {
+                    epilogue.finish(&Tile {
+                        batch: (item.example + example) * plan.groups + item.group,
+                        column: first,
+                        columns: pixels,
+                        values: tile.values.wrapping_add(example * pixels),
+                        ..tile
+                    });
+                }
+            }
+            Output::Store(_) => {}
+        }
+    }
+
+    /// Visits the lines of an item whose columns are pixels.
+    fn lines(&self, item: &Item, mut visit: impl FnMut(&Line)) {
+        let plan = self.plan;
+        for phase in &plan.phases {
+            let part = self.part(item, phase);
+            for example in 0..item.examples {
+                for row in 0..part.height {
+                    visit(&Line {
+                        example,
+                        column: phase.column + example * part.example + row * part.row,
+                        count: part.width,
+                        row: phase.height + (item.row + row) * plan.height.step(),
+                        pixel: phase.width,
+                        step: plan.width.step(),
+                    });
+                }
+            }
+        }
+    }
+}
+
+/// Copies neighbours to every `step`-th element.
+unsafe fn copy_line<T: Copy>(from: *const T, count: usize, to: *mut T, step: isize) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if step == 1 {
+            std::ptr::copy_nonoverlapping(from, to, count);
+            return;
+        }
+        for i in 0..count {
+            *to.offset(i as isize * step) = *from.add(i);
+        }
+    }
+}
