@@ -1,7 +1,7 @@
 //! From a group of ops to a kernel: each member's row is written in scalar instructions; what comes from outside the group
 //! is loaded through its views.
 
-use crate::fuse::{Group, Kind, split};
+use crate::fuse::{Group, Kind, reduced_extents, split};
 use crate::index::{Obstacle, Position};
 use crate::views::{follow, same_elements, trace};
 use smallvec::SmallVec;
@@ -111,11 +111,6 @@ pub(crate) fn kernel(
             Err(Fail::Split { axis, inner }) => split(&mut reduced, axis - space.len(), inner),
         }
     }
-}
-
-fn reduced_extents(graph: &Graph, node: &Node) -> Dims {
-    let Op::Reduce { axes, .. } = &node.op else { return Dims::new() };
-    axes.iter().map(|a| graph.ty(node.inputs[0]).shape[*a]).collect()
 }
 
 /// The position in a reduction's operand of a point of the kernel, whose axes are the (split) kept axes, then the (split)

@@ -356,17 +356,17 @@ impl Fuser<'_> {
         if a.members.is_empty() || b.members.is_empty() {
             return false;
         }
-        let extents = |anchor: NodeId| {
-            let node = self.graph.node(anchor);
-            (&self.graph.ty(node.output()).shape, self.graph.ty(node.inputs[0]).elements())
-        };
+        let kept = |anchor: NodeId| &self.graph.ty(self.graph.node(anchor).output()).shape;
+        let swept = |anchor: NodeId| reduced_extents(self.graph, self.graph.node(anchor));
         let read = |group: &Group, anchor: NodeId| -> SmallVec<[Value; 4]> {
             let nodes = group.body.iter().chain([&anchor]).map(|id| self.graph.node(*id));
             let bases = nodes.flat_map(|node| &node.inputs).map(|v| trace(self.graph, *v).base);
             bases.filter(|v| !group.body.contains(&self.graph.maker_id(*v))).collect()
         };
         let literal = |v: &Value| matches!(self.graph.maker(*v).op, Op::Fill { .. } | Op::Iota { .. });
-        extents(x) == extents(y)
+        kept(x) == kept(y)
+            && swept(x).iter().product::<usize>() == swept(y).iter().product::<usize>()
+            && self.refined(&swept(x), &swept(y)).is_some()
             && read(a, x).iter().any(|v| !literal(v) && read(b, y).contains(v))
             && !self.reaches(first, second)
             && !self.reaches(second, first)
@@ -423,6 +423,12 @@ impl Fuser<'_> {
             }
         }
     }
+}
+
+/// Extents of the axes that a reduction sweeps.
+pub(crate) fn reduced_extents(graph: &Graph, node: &Node) -> Dims {
+    let Op::Reduce { axes, .. } = &node.op else { return Dims::new() };
+    axes.iter().map(|a| graph.ty(node.inputs[0]).shape[*a]).collect()
 }
 
 /// Splits `space[axis]` into an outer part and an inner part of extent `inner`.

@@ -256,6 +256,8 @@ impl Region<'_> {
         let being_copied =
             destinations.iter().any(|d| d.value == value && !self.fusion.stored[value.index()]);
         let maker = self.graph.maker(value);
+        let known = self.buffer_of[value.index()].is_some() && !being_copied;
+        assert!(!known, "value {} is stored and still cannot be read: {}", value.index(), maker.op.name());
         if being_copied && is_view(&maker.op) {
             let operand = maker.inputs[0];
             self.dense(operand, buffers);
