@@ -1,11 +1,14 @@
 //! Examples with their targets.
 
 use crate::array::{Array, Targets, Values, check_finite};
+use crate::augment::Augmentation;
 use crate::error::{Error, Result};
+use crate::images::PictureFiles;
 use std::sync::Arc;
+use warploom_transform::PixelScale;
 
-/// Examples with their targets. Cloning, [`subset`](Dataset::subset) and the splits share the
-/// examples and copy none.
+/// Examples with their targets, and what a [`Loader`](crate::Loader) does with each on its way into a batch. Cloning,
+/// [`subset`](Dataset::subset) and the splits share the examples and copy none.
 ///
 /// Every feature and target is finite and every label names a class: [`Dataset::new`] checks it.
 #[derive(Clone, Debug)]
@@ -13,6 +16,12 @@ pub struct Dataset {
     features: Arc<Array>,
     targets: Arc<Targets>,
     feature_names: Arc<[String]>,
+    /// Where pictures are read as batches need them; `features` then has their shape and no example.
+    pictures: Option<Arc<PictureFiles>>,
+    augmentation: Option<Arc<Augmentation>>,
+    pixels: Arc<PixelScale>,
+    /// One for each example of this set.
+    weights: Option<Arc<[f32]>>,
     /// The rows of the storage this set consists of; all in order where `None`.
     rows: Option<Arc<[u32]>>,
 }
@@ -41,33 +50,137 @@ impl Dataset {
                 "Give one name for each feature, or none",
             ));
         }
+        if let Values::F32(values) = features.values() {
+            check_finite("feature", values, features.example_len(), &names)?;
+        }
+        let examples = features.examples();
+        Self::checked(features, examples, targets, names, None)
+    }
+
+    /// Pictures that are read when a batch needs them.
+    pub(crate) fn of_pictures(pictures: PictureFiles, targets: Targets) -> Result<Self> {
+        let features = Array::new(Values::U8(Vec::new()), &pictures.transform().shape())?;
+        Self::checked(features, pictures.len(), targets, Vec::new(), Some(Arc::new(pictures)))
+    }
+
+    fn checked(
+        features: Array,
+        examples: usize,
+        targets: Targets,
+        names: Vec<String>,
+        pictures: Option<Arc<PictureFiles>>,
+    ) -> Result<Self> {
         targets.check()?;
-        if features.examples() != targets.examples() {
+        if examples != targets.examples() {
             return Err(Error::invalid(
-                format!("There are {} examples but {} targets", features.examples(), targets.examples()),
+                format!("There are {examples} examples but {} targets", targets.examples()),
                 "Give one target for each example",
             ));
         }
-        if u32::try_from(features.examples()).is_err() {
+        if u32::try_from(examples).is_err() {
             return Err(Error::invalid(
-                format!("{} examples are more than the {} that can be held", features.examples(), u32::MAX),
+                format!("{examples} examples are more than the {} that can be held", u32::MAX),
                 "Split the data into several sets",
             ));
-        }
-        if let Values::F32(values) = features.values() {
-            check_finite("feature", values, features.example_len(), &names)?;
         }
         Ok(Self {
             features: Arc::new(features),
             targets: Arc::new(targets),
             feature_names: names.into(),
+            pictures,
+            augmentation: None,
+            pixels: Arc::default(),
+            weights: None,
             rows: None,
         })
     }
 
+    /// This set with its pictures changed at random whenever they come into a batch, differently in each epoch.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when examples are no pictures, `[channels, height, width]`.
+    pub fn with_augmentation(self, augmentation: Augmentation) -> Result<Self> {
+        if self.example_shape().len() != 3 {
+            return Err(Error::invalid(
+                format!("Augmentation was asked for, but examples have the shape {:?}", self.example_shape()),
+                "Augment pictures, [channels, height, width], alone",
+            ));
+        }
+        Ok(Self { augmentation: Some(Arc::new(augmentation)), ..self })
+    }
+
+    /// This set with its bytes scaled on their way into a batch, after augmentation.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when examples are not bytes, or the scale is not for as many channels as they have.
+    pub fn with_pixel_scale(self, scale: PixelScale) -> Result<Self> {
+        if matches!(self.features.values(), Values::F32(_)) {
+            return Err(Error::invalid(
+                "A scale of pixels was asked for, but the examples are no bytes",
+                "Scale bytes alone",
+            ));
+        }
+        scale.check(self.example_shape()[0])?;
+        Ok(Self { pixels: Arc::new(scale), ..self })
+    }
+
+    /// This set with a weight for each example, `[examples]`, which its batches carry.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for another number of weights, or one that is negative or not finite.
+    pub fn with_sample_weights(self, weights: Vec<f32>) -> Result<Self> {
+        if weights.len() != self.len() {
+            return Err(Error::invalid(
+                format!("{} weights were given for {} examples", weights.len(), self.len()),
+                "Give one weight for each example",
+            ));
+        }
+        if let Some(place) = weights.iter().position(|weight| !weight.is_finite() || *weight < 0.0) {
+            return Err(Error::invalid(
+                format!("The weight of example {place} (counted from 0) is {}", weights[place]),
+                "Give finite weights of at least 0",
+            ));
+        }
+        Ok(Self { weights: Some(weights.into()), ..self })
+    }
+
+    /// This set with the weights of its examples multiplied by that of their class, `[classes]`.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when targets are no classes, for another number of weights, or one that is negative or not
+    /// finite.
+    pub fn with_class_weights(self, weights: &[f32]) -> Result<Self> {
+        let classes = self.targets.class_names().map_or(0, <[String]>::len);
+        if classes == 0 || weights.len() != classes {
+            return Err(Error::invalid(
+                format!("{} class weights were given for {classes} classes", weights.len()),
+                "Give one weight for each class",
+            ));
+        }
+        let of_class = self.labels().into_iter().flatten().map(|label| weights[label as usize]);
+        let product = match &self.weights {
+            Some(own) => of_class.zip(own.iter()).map(|(class, own)| class * own).collect(),
+            None => of_class.collect(),
+        };
+        self.with_sample_weights(product)
+    }
+
+    /// The class weights under which every class weighs the same in all: `examples / (classes × examples of the class)`,
+    /// 0 for a class without examples. `None` where targets are numbers.
+    pub fn balanced_class_weights(&self) -> Option<Vec<f32>> {
+        let counts = self.class_counts()?;
+        let share = self.len() as f64 / counts.len() as f64;
+        Some(
+            counts
+                .iter()
+                .map(|&count| if count == 0 { 0.0 } else { (share / count as f64) as f32 })
+                .collect(),
+        )
+    }
+
     /// How many examples this set has.
     pub fn len(&self) -> usize {
-        self.rows.as_ref().map_or(self.features.examples(), |rows| rows.len())
+        self.rows.as_ref().map_or(self.targets.examples(), |rows| rows.len())
     }
 
     /// Whether it has none.
@@ -80,7 +193,13 @@ impl Dataset {
         self.features.example_shape()
     }
 
-    /// The stored features, shared by all subsets; [`Dataset::storage_row`] says which are this set's.
+    /// Whether batches hold bytes; else they hold single-precision numbers.
+    pub fn is_bytes(&self) -> bool {
+        matches!(self.features.values(), Values::U8(_)) && self.pixels.is_bytes()
+    }
+
+    /// The stored features, shared by all subsets; [`Dataset::storage_row`] says which are this set's. An array without
+    /// examples where pictures are read as batches need them.
     pub fn features(&self) -> &Array {
         &self.features
     }
@@ -99,7 +218,7 @@ impl Dataset {
     pub fn storage_row(&self, index: usize) -> Option<usize> {
         match &self.rows {
             Some(rows) => rows.get(index).map(|&row| row as usize),
-            None => (index < self.features.examples()).then_some(index),
+            None => (index < self.targets.examples()).then_some(index),
         }
     }
 
@@ -135,7 +254,33 @@ impl Dataset {
             )),
         };
         let rows = indices.iter().enumerate().map(row).collect::<Result<Vec<u32>>>()?;
-        Ok(Self { rows: Some(rows.into()), ..self.clone() })
+        let weights =
+            self.weights.as_ref().map(|weights| indices.iter().map(|&index| weights[index]).collect());
+        Ok(Self { rows: Some(rows.into()), weights, ..self.clone() })
+    }
+
+    /// This set without augmentation and scale.
+    pub(crate) fn without_changes(self) -> Self {
+        Self { augmentation: None, pixels: Arc::default(), ..self }
+    }
+
+    pub(crate) fn pictures(&self) -> Option<&PictureFiles> {
+        self.pictures.as_deref()
+    }
+
+    /// How pictures are augmented, if they are.
+    pub fn augmentation(&self) -> Option<&Augmentation> {
+        self.augmentation.as_deref()
+    }
+
+    /// What becomes of bytes on their way into a batch.
+    pub fn pixel_scale(&self) -> &PixelScale {
+        &self.pixels
+    }
+
+    /// The weight of each example, `[examples]`, if they have any.
+    pub fn weights(&self) -> Option<&[f32]> {
+        self.weights.as_deref()
     }
 
     /// Bytes the stored features and targets take, shared by all subsets.
@@ -194,5 +339,48 @@ mod tests {
             let error = Dataset::with_feature_names(features, targets, names).unwrap_err().to_string();
             assert!(error.contains("row 1, column 1 (`height`)"), "{error}");
         }
+    }
+
+    #[test]
+    fn weights_go_with_their_examples() {
+        let data = table().with_class_weights(&[1.0, 2.0, 4.0]).unwrap();
+        assert_eq!(data.weights().unwrap(), [1.0, 2.0, 2.0, 4.0]);
+        let data = data.subset(&[3, 1, 1]).unwrap();
+        assert_eq!(data.weights().unwrap(), [4.0, 2.0, 2.0]);
+        let data = data.with_sample_weights(vec![0.5, 1.0, 0.0]).unwrap();
+        let data = data.with_class_weights(&[1.0, 3.0, 5.0]).unwrap();
+        assert_eq!(
+            data.weights().unwrap(),
+            [2.5, 3.0, 0.0],
+            "those of examples and of classes are multiplied"
+        );
+        // Four examples, three classes: 4 / (3 × 1), 4 / (3 × 2).
+        let balanced = table().balanced_class_weights().unwrap();
+        assert_eq!(balanced, [4.0 / 3.0, 2.0 / 3.0, 4.0 / 3.0]);
+        for (weights, wanted) in [
+            (vec![1.0; 3], "3 weights were given for 4 examples"),
+            (vec![1.0, 1.0, -1.0, 1.0], "example 2"),
+            (vec![1.0, f32::NAN, 1.0, 1.0], "example 1"),
+        ] {
+            let error = table().with_sample_weights(weights).unwrap_err().to_string();
+            assert!(error.contains(wanted), "{error}");
+        }
+        let error = table().with_class_weights(&[1.0; 2]).unwrap_err().to_string();
+        assert!(error.contains("2 class weights were given for 3 classes"), "{error}");
+    }
+
+    #[test]
+    fn only_pictures_are_augmented_and_only_bytes_scaled() {
+        let error =
+            table().with_augmentation(Augmentation::new(Vec::new()).unwrap()).unwrap_err().to_string();
+        assert!(error.contains("shape [3]"), "{error}");
+        let error = table().with_pixel_scale(PixelScale::Unit).unwrap_err().to_string();
+        assert!(error.contains("no bytes"), "{error}");
+        let grey = Array::new(Values::U8(vec![0; 8]), &[1, 2, 2]).unwrap();
+        let grey = Dataset::new(grey, Targets::numbered_classes(vec![0, 1], 2).unwrap()).unwrap();
+        let colours = PixelScale::Standard { mean: vec![0.0; 3], deviation: vec![1.0; 3] };
+        let error = grey.clone().with_pixel_scale(colours).unwrap_err().to_string();
+        assert!(error.contains("3 means and 3 deviations are no scale of 1 channels"), "{error}");
+        assert!(grey.is_bytes() && !grey.with_pixel_scale(PixelScale::Symmetric).unwrap().is_bytes());
     }
 }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 /// The result of anything that reads, checks or serves data.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Why data could not be read, accepted or served. Rows and columns count from 0.
+/// Why data could not be read, accepted or served. Rows and columns count from 0, lines of files and their cells from 1.
 #[derive(Debug)]
 pub enum Error {
     /// The operating system refused.
@@ -41,6 +41,41 @@ pub enum Error {
         offset: u64,
         /// Whether `offset` counts bytes after decompression.
         compressed: bool,
+        /// What was expected and what was found.
+        problem: String,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// A line of a file of text cannot be used.
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: u64,
+        /// What was expected and what was found.
+        problem: String,
+        /// What to do.
+        advice: String,
+    },
+    /// A cell of a table cannot be used.
+    Cell {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1, in which its row begins.
+        line: u64,
+        /// Its place in the row, from 1.
+        column: usize,
+        /// The name of its column.
+        name: String,
+        /// What was found there.
+        problem: String,
+        /// What to do.
+        advice: String,
+    },
+    /// A picture cannot be used.
+    Picture {
+        /// The file.
+        path: PathBuf,
         /// What was expected and what was found.
         problem: String,
         /// What to do.
@@ -93,6 +128,17 @@ impl Error {
     }
 }
 
+impl From<warploom_transform::Error> for Error {
+    fn from(error: warploom_transform::Error) -> Self {
+        match error {
+            warploom_transform::Error::Invalid { problem, advice } => Error::Invalid { problem, advice },
+            warploom_transform::Error::Cell { row, column, problem, advice } => {
+                Error::invalid(format!("Row {row} (counted from 0), column `{column}`: {problem}"), advice)
+            }
+        }
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -110,6 +156,15 @@ impl fmt::Display for Error {
             Error::Format { path, offset, compressed, problem, advice } => {
                 let of = if *compressed { " of the decompressed data" } else { "" };
                 write!(f, "{}, byte {offset}{of}: {problem}. {advice}.", path.display())
+            }
+            Error::Line { path, line, problem, advice } => {
+                write!(f, "{}, line {line}: {problem}. {advice}.", path.display())
+            }
+            Error::Cell { path, line, column, name, problem, advice } => {
+                write!(f, "{}, line {line}, column {column} (`{name}`): {problem}. {advice}.", path.display())
+            }
+            Error::Picture { path, problem, advice } => {
+                write!(f, "The picture {} cannot be used: {problem}. {advice}.", path.display())
             }
             Error::Invalid { problem, advice } => write!(f, "{problem}. {advice}."),
             Error::NotFinite { what, row, column, name, value } => {
@@ -143,6 +198,9 @@ impl std::error::Error for Error {
             Error::NotAFile { .. }
             | Error::Missing { .. }
             | Error::Format { .. }
+            | Error::Line { .. }
+            | Error::Cell { .. }
+            | Error::Picture { .. }
             | Error::Invalid { .. }
             | Error::NotFinite { .. }
             | Error::Label { .. }

@@ -17,18 +17,28 @@
 //! ```
 
 mod array;
+mod augment;
 mod batches;
+pub mod csv;
+
 mod dataset;
 mod digits;
 mod error;
 mod generate;
 pub mod idx;
+pub mod images;
+mod parts;
 mod random;
 mod split;
+#[cfg(test)]
+mod testing;
 
 pub use array::{Array, Targets, Values};
+pub use augment::{Augment, Augmentation};
 pub use batches::{Batch, Epoch, FeatureView, Loader, LoaderOptions, TargetView};
 pub use dataset::Dataset;
 pub use digits::{SIDE as DIGIT_SIDE, digits};
 pub use error::{Error, Result};
 pub use generate::logistic;
+pub use parts::{Part, Parts, SplitRule};
+pub use warploom_transform as transform;

@@ -15,6 +15,8 @@ pub(crate) enum Purpose {
     DigitOrder = 3,
     /// How one digit is drawn; indexed by its number.
     Digit = 4,
+    /// How an example is augmented; indexed by epoch and example.
+    Augment = 5,
 }
 
 /// A stream of random numbers.
@@ -37,6 +39,12 @@ impl Random {
         let purpose = (purpose as u64).wrapping_mul(GOLDEN);
         let state = mix(mix(seed.wrapping_add(GOLDEN)) ^ purpose);
         Self { state: mix(state ^ mix(index.wrapping_add(GOLDEN))) }
+    }
+
+    /// The stream of one `purpose` and a pair of indices under `seed`.
+    pub(crate) fn of_pair(seed: u64, purpose: Purpose, first: u64, second: u64) -> Self {
+        let Self { state } = Self::new(seed, purpose, first);
+        Self { state: mix(state ^ mix(second.wrapping_add(GOLDEN))) }
     }
 
     /// 64 random bits.
@@ -96,10 +104,14 @@ mod tests {
     #[test]
     fn purposes_indices_and_seeds_differ() {
         let mut first: Vec<u64> = Vec::new();
-        for purpose in [Purpose::Shuffle, Purpose::Split, Purpose::DigitOrder, Purpose::Digit] {
+        for purpose in
+            [Purpose::Shuffle, Purpose::Split, Purpose::DigitOrder, Purpose::Digit, Purpose::Augment]
+        {
             for seed in 0..20 {
                 for index in 0..20 {
                     first.push(Random::new(seed, purpose, index).bits());
+                    first.push(Random::of_pair(seed, purpose, index, seed).bits());
+                    first.push(Random::of_pair(seed, purpose, index, seed + 1).bits());
                 }
             }
         }

@@ -11,10 +11,7 @@ impl Dataset {
     /// # Errors
     /// [`Error::Invalid`] when `fraction` is not between 0 and 1 or leaves either side empty.
     pub fn split_off(&self, fraction: f64, seed: u64) -> Result<(Dataset, Dataset)> {
-        let size = self.part_size(fraction)?;
-        let mut order: Vec<usize> = (0..self.len()).collect();
-        Random::new(seed, Purpose::Split, 0).shuffle(&mut order);
-        self.divide(order.into_iter().take(size))
+        self.divide(draw(self.len(), None, fraction, seed)?)
     }
 
     /// [`Dataset::split_off`] with the same fraction of each class, to within one example. A class
@@ -23,44 +20,16 @@ impl Dataset {
     /// # Errors
     /// As [`Dataset::split_off`], and [`Error::Invalid`] when targets are not classes.
     pub fn split_off_stratified(&self, fraction: f64, seed: u64) -> Result<(Dataset, Dataset)> {
-        let size = self.part_size(fraction)?;
-        let (Some(counts), Some(labels)) = (self.class_counts(), self.labels()) else {
+        let Some(labels) = self.labels() else {
             return Err(Error::invalid(
                 "A stratified split was asked for, but the targets are numbers",
                 "Use a plain split, or give classes as targets",
             ));
         };
-        let mut members: Vec<Vec<usize>> = counts.iter().map(|&count| Vec::with_capacity(count)).collect();
-        for (index, label) in labels.enumerate() {
-            members[label as usize].push(index);
-        }
-        let quotas = quotas(&counts, fraction, size);
-        let mut part = Vec::with_capacity(size);
-        for (class, (members, quota)) in members.iter_mut().zip(quotas).enumerate() {
-            Random::new(seed, Purpose::Split, class as u64).shuffle(members);
-            part.extend(members.iter().take(quota));
-        }
-        if part.is_empty() {
-            return Err(empty_side(fraction, self.len(), 0));
-        }
-        self.divide(part.into_iter())
+        self.divide(draw(self.len(), Some(&labels.collect::<Vec<_>>()), fraction, seed)?)
     }
 
-    fn part_size(&self, fraction: f64) -> Result<usize> {
-        if !(fraction > 0.0 && fraction < 1.0) {
-            return Err(Error::invalid(
-                format!("The fraction to split off is {fraction}"),
-                "Give a number between 0 and 1, such as 0.2",
-            ));
-        }
-        let size = (fraction * self.len() as f64 + 0.5) as usize;
-        if size == 0 || size >= self.len() {
-            return Err(empty_side(fraction, self.len(), size));
-        }
-        Ok(size)
-    }
-
-    fn divide(&self, part: impl Iterator<Item = usize>) -> Result<(Dataset, Dataset)> {
+    fn divide(&self, part: Vec<usize>) -> Result<(Dataset, Dataset)> {
         let mut taken = vec![false; self.len()];
         for index in part {
             taken[index] = true;
@@ -69,6 +38,47 @@ impl Dataset {
             |wanted: bool| (0..taken.len()).filter(|&index| taken[index] == wanted).collect::<Vec<_>>();
         Ok((self.subset(&side(false))?, self.subset(&side(true))?))
     }
+}
+
+/// Draws `fraction` of `examples`, rounded; with the same fraction of each class where `labels` are given, each class
+/// keeping one example.
+pub(crate) fn draw(examples: usize, labels: Option<&[i32]>, fraction: f64, seed: u64) -> Result<Vec<usize>> {
+    let size = part_size(examples, fraction)?;
+    let Some(labels) = labels else {
+        let mut order: Vec<usize> = (0..examples).collect();
+        Random::new(seed, Purpose::Split, 0).shuffle(&mut order);
+        order.truncate(size);
+        return Ok(order);
+    };
+    let classes = labels.iter().map(|&label| label as usize + 1).max().unwrap_or(0);
+    let mut members: Vec<Vec<usize>> = vec![Vec::new(); classes];
+    for (index, &label) in labels.iter().enumerate() {
+        members[label as usize].push(index);
+    }
+    let counts: Vec<usize> = members.iter().map(Vec::len).collect();
+    let mut part = Vec::with_capacity(size);
+    for (class, (members, quota)) in members.iter_mut().zip(quotas(&counts, fraction, size)).enumerate() {
+        Random::new(seed, Purpose::Split, class as u64).shuffle(members);
+        part.extend(members.iter().take(quota));
+    }
+    if part.is_empty() {
+        return Err(empty_side(fraction, examples, 0));
+    }
+    Ok(part)
+}
+
+fn part_size(examples: usize, fraction: f64) -> Result<usize> {
+    if !(fraction > 0.0 && fraction < 1.0) {
+        return Err(Error::invalid(
+            format!("The fraction to split off is {fraction}"),
+            "Give a number between 0 and 1, such as 0.2",
+        ));
+    }
+    let size = (fraction * examples as f64 + 0.5) as usize;
+    if size == 0 || size >= examples {
+        return Err(empty_side(fraction, examples, size));
+    }
+    Ok(size)
 }
 
 fn empty_side(fraction: f64, examples: usize, size: usize) -> Error {

@@ -28,9 +28,11 @@ pub const TABLE: &[Row] = &[
     row("tensor", &["graph", "device", "compile"], &["cpu"]),
     row("nn-derive", &[], &[]),
     row("nn", &["graph", "tensor", "nn-derive"], &["device", "cpu"]),
-    row("data", &[], &[]),
+    row("transform", &[], &[]),
+    row("data", &["transform"], &[]),
     row("train", &["graph", "device", "tensor", "nn", "data"], &["cpu"]),
-    row("recipes", &["device", "tensor", "nn", "data", "train"], &["cpu"]),
+    row("report", &[], &[]),
+    row("recipes", &["device", "tensor", "nn", "data", "train", "report"], &["cpu"]),
     row("conformance", &["graph", "device", "compile"], &["cpu"]),
     row(
         "warploom",

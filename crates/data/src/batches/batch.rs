@@ -53,6 +53,11 @@ impl Batch {
         }
     }
 
+    /// The weight of each example, `[len]`, where the data set has weights.
+    pub fn weights(&self) -> Option<&[f32]> {
+        self.slot.weights.as_deref()
+    }
+
     /// Which examples of the data set these are, `[len]`.
     pub fn rows(&self) -> &[u32] {
         &self.slot.rows
@@ -89,12 +94,13 @@ impl Drop for Batch {
 #[derive(Debug)]
 pub(super) struct Slot {
     pub(super) rows: Vec<u32>,
-    features: Values,
-    targets: TargetBuffer,
+    pub(super) features: Values,
+    pub(super) targets: TargetBuffer,
+    pub(super) weights: Option<Vec<f32>>,
 }
 
 #[derive(Debug)]
-enum TargetBuffer {
+pub(super) enum TargetBuffer {
     Classes(Vec<i32>),
     Values(Vec<f32>),
 }
@@ -103,7 +109,7 @@ impl Default for Slot {
     /// An empty buffer, which allocates nothing.
     fn default() -> Self {
         let (features, targets) = (Values::U8(Vec::new()), TargetBuffer::Classes(Vec::new()));
-        Self { rows: Vec::new(), features, targets }
+        Self { rows: Vec::new(), features, targets, weights: None }
     }
 }
 
@@ -114,38 +120,20 @@ impl Slot {
         let targets = examples.checked_mul(dataset.targets().width())?;
         Some(Self {
             rows: reserve(examples)?,
-            features: match dataset.features().values() {
-                Values::U8(_) => Values::U8(reserve(features)?),
-                Values::F32(_) => Values::F32(reserve(features)?),
+            features: if dataset.is_bytes() {
+                Values::U8(reserve(features)?)
+            } else {
+                Values::F32(reserve(features)?)
             },
             targets: match dataset.targets() {
                 Targets::Classes { .. } => TargetBuffer::Classes(reserve(targets)?),
                 Targets::Values { .. } => TargetBuffer::Values(reserve(targets)?),
             },
+            weights: match dataset.weights() {
+                Some(_) => Some(reserve(examples)?),
+                None => None,
+            },
         })
-    }
-
-    /// Copies the examples `self.rows` of `dataset`, for which the slot was made, within its capacity.
-    pub(super) fn fill(&mut self, dataset: &Dataset) {
-        let storage = || self.rows.iter().filter_map(|&row| dataset.storage_row(row as usize));
-        let width = dataset.features().example_len();
-        match (&mut self.features, dataset.features().values()) {
-            (Values::U8(to), Values::U8(from)) => gather(from, width, storage(), to),
-            (Values::F32(to), Values::F32(from)) => gather(from, width, storage(), to),
-            (Values::U8(_), Values::F32(_)) | (Values::F32(_), Values::U8(_)) => {
-                unreachable!("the slot was made for this data set")
-            }
-        }
-        match (&mut self.targets, dataset.targets()) {
-            (TargetBuffer::Classes(to), Targets::Classes { values, .. }) => gather(values, 1, storage(), to),
-            (TargetBuffer::Values(to), Targets::Values { values, width }) => {
-                gather(values, *width, storage(), to)
-            }
-            (TargetBuffer::Classes(_), Targets::Values { .. })
-            | (TargetBuffer::Values(_), Targets::Classes { .. }) => {
-                unreachable!("the slot was made for this data set")
-            }
-        }
     }
 }
 
@@ -154,11 +142,4 @@ pub(super) fn reserve<T>(count: usize) -> Option<Vec<T>> {
     let mut vector = Vec::new();
     vector.try_reserve_exact(count).ok()?;
     Some(vector)
-}
-
-fn gather<T: Copy>(from: &[T], width: usize, rows: impl Iterator<Item = usize>, to: &mut Vec<T>) {
-    to.clear();
-    for row in rows {
-        to.extend_from_slice(&from[row * width..][..width]);
-    }
 }

@@ -1,6 +1,7 @@
 use super::*;
 use crate::array::{Array, Targets, Values};
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// Example `i` is `[i, i + 1]` with class `i % 3`.
@@ -189,11 +190,11 @@ fn dropping_at_any_moment_does_not_hang() {
 #[test]
 fn a_failing_thread_is_an_error_and_not_a_wait() {
     let data = bytes(100);
-    let mut filled = 0;
-    let failing = move |slot: &mut Slot| {
-        filled += 1;
-        assert!(filled < 4, "the disc is on fire");
+    let filled = AtomicUsize::new(0);
+    let failing = move |_: Position, slot: &mut Slot, _: &mut Scratch| {
+        assert!(filled.fetch_add(1, Ordering::Relaxed) < 3, "the disc is on fire");
         assert_eq!(slot.rows.len(), 8);
+        Ok(())
     };
     let mut loader = Loader::with_fill(&data, options(8), failing).unwrap();
     let outcomes: Vec<_> = loader.epoch(0, 0).unwrap().map(|batch| batch.map(|batch| batch.len())).collect();

@@ -1,11 +1,14 @@
-//! The thread that fills buffers, and the order in which it does.
+//! The threads that fill buffers, and the order in which they do.
 
 use super::LoaderOptions;
 use super::batch::{Slot, reserve};
+use super::fill::Scratch;
 use super::ring::{Position, Ring};
+use crate::error::{Error, Result};
 use crate::random::{Purpose, Random};
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Mutex, PoisonError};
 
 /// Which examples each batch of each epoch has.
 pub(super) struct Order {
@@ -15,21 +18,30 @@ pub(super) struct Order {
     /// The examples in the order of `epoch`; unused when they are not shuffled.
     rows: Vec<u32>,
     epoch: Option<u64>,
+    /// Whether all epochs are the same.
+    alike: bool,
 }
 
 impl Order {
     /// The order of `examples`; `None` when memory does not suffice.
-    pub(super) fn new(examples: usize, options: &LoaderOptions) -> Option<Self> {
+    pub(super) fn new(examples: usize, options: &LoaderOptions, alike: bool) -> Option<Self> {
         let rows = reserve(if options.shuffle { examples } else { 0 })?;
-        Some(Self { options: *options, batches: options.batches(examples), examples, rows, epoch: None })
+        Some(Self {
+            options: *options,
+            batches: options.batches(examples),
+            examples,
+            rows,
+            epoch: None,
+            alike,
+        })
     }
 
-    /// The position after `position`: epochs follow each other, all alike when not shuffled.
+    /// The position after `position`: epochs follow each other.
     pub(super) fn after(&self, position: Position) -> Position {
         if position.batch + 1 < self.batches {
             return Position { batch: position.batch + 1, ..position };
         }
-        let epoch = if self.options.shuffle { position.epoch.wrapping_add(1) } else { 0 };
+        let epoch = if self.alike { 0 } else { position.epoch.wrapping_add(1) };
         Position { epoch, batch: 0 }
     }
 
@@ -53,20 +65,23 @@ impl Order {
     }
 }
 
-/// Fills buffers until the ring is closed or `fill` panics, which the caller then learns.
-pub(super) fn run(ring: &Ring, mut order: Order, mut fill: impl FnMut(&mut Slot)) {
-    while let Some(mut job) = ring.job(|position| order.after(position)) {
-        let prepared = catch_unwind(AssertUnwindSafe(|| {
-            order.write(job.position, &mut job.slot.rows);
-            fill(&mut job.slot);
-        }));
-        match prepared {
-            Ok(()) => {
-                let after = order.after(job.position);
-                ring.publish(job, after);
-            }
-            Err(panic) => return ring.fail(reason(&*panic)),
-        }
+/// Fills buffers until the ring is closed. A panic in `fill` is a failure that the caller learns.
+pub(super) fn run(
+    ring: &Ring,
+    order: &Mutex<Order>,
+    fill: &(dyn Fn(Position, &mut Slot, &mut Scratch) -> Result<()> + Send + Sync),
+) {
+    let mut scratch = Scratch::default();
+    loop {
+        // Under one lock, so that examples are looked up in the sequence of batches and each order is made once.
+        let mut order_now = order.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(mut job) = ring.job(|position| order_now.after(position)) else { return };
+        order_now.write(job.position, &mut job.slot.rows);
+        let after = order_now.after(job.position);
+        drop(order_now);
+        let filled = catch_unwind(AssertUnwindSafe(|| fill(job.position, &mut job.slot, &mut scratch)));
+        let filled = filled.unwrap_or_else(|panic| Err(Error::Worker { reason: reason(&*panic) }));
+        ring.publish(job, after, filled);
     }
 }
 

@@ -24,7 +24,7 @@ pub struct TrainTest {
 /// [`Error::Missing`] when the folder lacks a file; otherwise as [`read_pair`].
 pub fn read_folder(folder: impl AsRef<Path>, classes: usize) -> Result<TrainTest> {
     let folder = folder.as_ref();
-    let pair = |set: &str| {
+    let pair = |set: &str| -> Result<(PathBuf, PathBuf)> {
         let images = find(folder, &format!("{set}-images"), "idx3-ubyte")?;
         let labels = find(folder, &format!("{set}-labels"), "idx1-ubyte")?;
         Ok((images, labels))

@@ -1,10 +1,10 @@
 use super::*;
 use crate::array::{Targets, Values};
 use crate::random::{Purpose, Random};
+use crate::testing::Folder;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use std::io::Write;
-use std::path::PathBuf;
 
 fn file(code: u8, shape: &[u32], elements: &[u8]) -> Vec<u8> {
     let mut bytes = vec![0, 0, code, shape.len() as u8];
@@ -21,29 +21,6 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 
 fn refusal(bytes: &[u8]) -> String {
     read_bytes(bytes, "asked.idx").unwrap_err().to_string()
-}
-
-/// A folder of its own for one test, removed at its end.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(test: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("warploom-data-{}-{test}", std::process::id()));
-        fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    fn write(&self, name: &str, bytes: &[u8]) -> PathBuf {
-        let path = self.0.join(name);
-        fs::write(&path, bytes).unwrap();
-        path
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
 }
 
 #[test]
@@ -175,7 +152,7 @@ fn what_is_no_file_is_named() {
     let error = read(folder.0.join("absent")).unwrap_err();
     assert!(matches!(error, Error::Io { doing: "open", .. }), "{error}");
     assert!(error.to_string().contains("absent"), "{error}");
-    let error = read(folder.write("empty", &[])).unwrap_err().to_string();
+    let error = read(folder.write("empty", [])).unwrap_err().to_string();
     assert!(error.contains("empty, byte 0"), "{error}");
     assert!(read(Path::new("name\0with zero")).is_err());
 }
@@ -188,11 +165,11 @@ fn images(count: u32) -> Vec<u8> {
 #[test]
 fn a_folder_is_read_in_every_spelling() {
     let folder = Folder::new("spellings");
-    folder.write("train-images-idx3-ubyte", &images(3));
-    folder.write("train-labels.idx1-ubyte", &file(0x08, &[3], &[0, 2, 1]));
-    folder.write("t10k-images-idx3-ubyte.gz", &gzip(&images(2)));
+    folder.write("train-images-idx3-ubyte", images(3));
+    folder.write("train-labels.idx1-ubyte", file(0x08, &[3], &[0, 2, 1]));
+    folder.write("t10k-images-idx3-ubyte.gz", gzip(&images(2)));
     // Compression is recognised by content, whatever the name says.
-    folder.write("t10k-labels.idx1-ubyte.gz", &file(0x0C, &[2], &[0, 0, 0, 1, 0, 0, 0, 0]));
+    folder.write("t10k-labels.idx1-ubyte.gz", file(0x0C, &[2], &[0, 0, 0, 1, 0, 0, 0, 0]));
     let TrainTest { train, test } = read_folder(&folder.0, 3).unwrap();
     assert_eq!((train.len(), test.len(), train.example_shape()), (3, 2, &[1, 2, 3][..]));
     assert_eq!(train.labels().unwrap().collect::<Vec<_>>(), [0, 2, 1]);
@@ -204,7 +181,7 @@ fn a_folder_is_read_in_every_spelling() {
 #[test]
 fn a_missing_file_names_all_that_would_do() {
     let folder = Folder::new("missing");
-    folder.write("train-images-idx3-ubyte", &images(3));
+    folder.write("train-images-idx3-ubyte", images(3));
     let message = read_folder(&folder.0, 10).unwrap_err().to_string();
     for name in ["train-labels-idx1-ubyte,", "train-labels-idx1-ubyte.gz", "train-labels.idx1-ubyte"] {
         assert!(message.contains(name), "{message}");
@@ -215,7 +192,7 @@ fn a_missing_file_names_all_that_would_do() {
 #[test]
 fn labels_are_checked_against_classes_and_examples() {
     let folder = Folder::new("labels");
-    let examples = folder.write("examples", &images(3));
+    let examples = folder.write("examples", images(3));
     let rows: [(&str, Vec<u8>, usize, &str); 8] = [
         ("above", file(0x08, &[3], &[0, 1, 3]), 3, "above, byte 10: label 2"),
         ("negative", file(0x0B, &[3], &[0, 1, 255, 255, 0, 0]), 3, "negative, byte 10: label 1"),
@@ -241,25 +218,25 @@ fn labels_are_checked_against_classes_and_examples() {
 #[test]
 fn examples_of_any_type_and_shape_become_features() {
     let folder = Folder::new("features");
-    let labels = folder.write("labels", &file(0x08, &[2], &[0, 1]));
+    let labels = folder.write("labels", file(0x08, &[2], &[0, 1]));
     let doubles = |values: [f64; 4]| file(0x0E, &[2, 2], &values.map(f64::to_be_bytes).concat());
-    let table = folder.write("table", &doubles([0.5, 1.0, -3.0, 1e-3]));
+    let table = folder.write("table", doubles([0.5, 1.0, -3.0, 1e-3]));
     let data = read_pair(table, &labels, 2).unwrap();
     assert_eq!(data.example_shape(), [2]);
     assert!(matches!(data.features().values(), Values::F32(v) if v[..] == [0.5, 1.0, -3.0, 1e-3]));
     assert!(matches!(data.targets(), Targets::Classes { .. }));
 
-    let column = folder.write("column", &file(0x09, &[2], &[255, 1]));
+    let column = folder.write("column", file(0x09, &[2], &[255, 1]));
     assert_eq!(read_pair(column, &labels, 2).unwrap().example_shape(), [1]);
-    let colour = folder.write("colour", &file(0x08, &[2, 3, 1, 2], &[0; 12]));
+    let colour = folder.write("colour", file(0x08, &[2, 3, 1, 2], &[0; 12]));
     assert_eq!(read_pair(colour, &labels, 2).unwrap().example_shape(), [3, 1, 2]);
 
-    let hole = folder.write("hole", &doubles([0.5, 1.0, -3.0, f64::NAN]));
+    let hole = folder.write("hole", doubles([0.5, 1.0, -3.0, f64::NAN]));
     let error = read_pair(hole, &labels, 2).unwrap_err();
     assert!(matches!(error, Error::NotFinite { row: 1, column: 1, .. }), "{error}");
-    let large = folder.write("large", &doubles([0.5, 1e300, -3.0, 0.0]));
+    let large = folder.write("large", doubles([0.5, 1e300, -3.0, 0.0]));
     assert!(matches!(read_pair(large, &labels, 2).unwrap_err(), Error::NotFinite { row: 0, column: 1, .. }));
-    let flat = folder.write("flat", &file(0x08, &[2, 0], &[]));
+    let flat = folder.write("flat", file(0x08, &[2, 0], &[]));
     assert!(read_pair(flat, &labels, 2).unwrap_err().to_string().contains("holds no element"));
 }
 

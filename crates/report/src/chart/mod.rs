@@ -1,0 +1,7 @@
+//! Charts as SVG: axes, lines, points, bars, maps.
+
+pub mod axis;
+pub mod bar;
+pub mod frame;
+pub mod line;
+pub mod map;
