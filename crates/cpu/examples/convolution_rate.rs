@@ -122,7 +122,7 @@ fn problem(layer: &Layer, form: Form) -> (ConvolutionShape, [(isize, [isize; 5])
         let (c, e) = (channels as isize, extent as isize);
         [c * e * e, 0, e * e, e, 1]
     };
-    let (e, k) = (extent as isize, kernel as isize);
+    let k = kernel as isize;
     let (input, result) = (image(channels, extent), image(outputs, output));
     let weights = [0, channels as isize * k * k, k * k, k, 1];
     let (shape, operands) = match form {
@@ -139,15 +139,8 @@ fn problem(layer: &Layer, form: Form) -> (ConvolutionShape, [(isize, [isize; 5])
                 SpatialAxis { kernel: output, output: kernel, stride: 1, kernel_dilation: stride, ..axis };
             let swapped = |strides: [isize; 5]| [strides[2], 0, strides[0], strides[3], strides[4]];
             let kernel = [0, result[2], result[0], result[3], result[4]];
-            debug_assert!(e > 0);
-            (
-                (channels, batch, outputs, axis),
-                [
-                    (0, swapped(input)),
-                    (0, kernel),
-                    (0, swapped([weights[1], 0, weights[2], weights[3], weights[4]])),
-                ],
-            )
+            let by_channel = [weights[2], 0, weights[1], k, 1];
+            ((channels, batch, outputs, axis), [(0, swapped(input)), (0, kernel), (0, by_channel)])
         }
     };
     let (batch, channels, outputs, axis) = shape;
@@ -163,9 +156,6 @@ fn convolution(pool: &Pool, shape: &ConvolutionShape, operands: [(isize, [isize;
     let (input, kernel) = (fill(&shape.input()), fill(&shape.kernel()));
     let mut result = fill(&shape.result());
     let plan = Convolution::<f32>::new(shape, Isa::current(), pool.threads());
-    if std::env::var_os("SHOW").is_some() {
-        eprintln!("{plan:?} {} bytes, {} items", plan.workspace_bytes(), plan.items());
-    }
     let mut workspace = vec![0u8; plan.workspace_bytes() + 64];
     move || {
         let [input_at, kernel_at, result_at] = operands;

@@ -482,6 +482,7 @@ fn layers_and_their_gradients() {
         forms(3, 6, 16, 14, 5, 1, 0),
         forms(2, 3, 9, 33, 7, 2, 3),
         forms(2, 5, 7, 9, 3, 3, 0),
+        forms(3, 4, 7, 5, 5, 1, 0),
     ]
     .into_iter()
     .flatten()

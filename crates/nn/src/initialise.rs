@@ -28,6 +28,11 @@ pub enum Initialiser {
     },
     /// Uniform, bound √(6 / (inputs + outputs)): Keras' default (Glorot and Bengio 2010, eq. 16).
     GlorotUniform,
+    /// Normal, not truncated.
+    Normal {
+        /// Standard deviation.
+        deviation: f64,
+    },
     /// Normal with variance 2 / inputs, not truncated (He et al. 2015, eq. 10).
     HeNormal,
     /// Normal with variance 1 / inputs, not truncated (LeCun et al. 1998, section 4.6).
@@ -77,6 +82,7 @@ impl Initialiser {
                 (Stream::uniform, (6.0 / ((1.0 + slope * slope) * inputs)).sqrt())
             }
             Initialiser::GlorotUniform => (Stream::uniform, (6.0 / (inputs + outputs)).sqrt()),
+            Initialiser::Normal { deviation } => (Stream::normal, deviation),
             Initialiser::HeNormal => (Stream::normal, (2.0 / inputs).sqrt()),
             Initialiser::LecunNormal => (Stream::normal, (1.0 / inputs).sqrt()),
         };
@@ -224,9 +230,12 @@ mod tests {
                 "{initialiser:?}"
             );
         }
-        for (initialiser, wanted) in
-            [(Initialiser::HeNormal, 2.0 / 64.0), (Initialiser::LecunNormal, 1.0 / 64.0)]
-        {
+        let normals = [
+            (Initialiser::HeNormal, 2.0 / 64.0),
+            (Initialiser::LecunNormal, 1.0 / 64.0),
+            (Initialiser::Normal { deviation: 0.2 }, 0.04),
+        ];
+        for (initialiser, wanted) in normals {
             let (mean, variance) = moments(&draw("w", initialiser, 100_001));
             assert!(
                 mean.abs() < 0.01 && (variance / wanted - 1.0).abs() < 0.02,

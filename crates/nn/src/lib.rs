@@ -8,7 +8,8 @@
 //! | [`Optimizer`]s such as [`Adam`] | an [`Updater`] with its state | [`Updater::new`] |
 //! | a module, a loss and an updater | a [`TrainingStep`], recorded once | [`TrainingStep::record`] |
 //!
-//! Descriptions know no device and no input size. Structs of one's own hold modules as fields:
+//! Descriptions know no device and no input size; modules without variables, such as [`Activation`] and [`MaxPool`],
+//! describe themselves, and [`Deferred`] describes any other module. Structs of one's own hold modules as fields:
 //!
 //! ```
 //! use warploom_nn::{Linear, Mode, Module, Parameters};
@@ -32,11 +33,14 @@
 // The derive writes `::warploom_nn`, here as elsewhere.
 extern crate self as warploom_nn;
 
+mod accumulation;
+pub mod clipping;
 mod gate;
 pub mod initialise;
 mod layers;
 pub mod losses;
 mod model;
+pub mod models;
 mod module;
 mod optimizers;
 mod parameters;
@@ -44,12 +48,18 @@ pub mod schedules;
 mod scope;
 mod step;
 
+pub use clipping::Clipping;
 pub use gate::Gate;
 pub use initialise::Initialiser;
-pub use layers::{Activation, Assembly, Dense, Dropout, Flatten, Layer, Linear, Sequential, Stack};
+pub use layers::{
+    Activation, Assembly, AveragePool, BatchNorm, BatchNormalization, Branches, Conv, ConvTranspose,
+    Convolution, Deferred, Dense, Dropout, Embedding, Flatten, GlobalAveragePool, GlobalMaxPool, GroupNorm,
+    GroupNormalization, Identity, Joined, Lambda, Layer, LayerNorm, LayerNormalization, Linear, MaxPool,
+    Prelu, Residual, Sequential, Stack, TransposedConvolution,
+};
 pub use model::{Model, OnDevice};
 pub use module::{Mode, Module};
-pub use optimizers::{Adam, AdamW, Adaptive, Moment, Optimizer, Sgd, Update, Updater};
+pub use optimizers::{Adam, AdamW, Adaptive, Moment, Optimizer, RmsProp, Sgd, Update, Updater};
 pub use parameters::{Kind, NamedVariable, Parameters, Visitor, VisitorMut};
 pub use schedules::Schedule;
 pub use scope::in_module;

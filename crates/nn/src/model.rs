@@ -119,6 +119,10 @@ impl Module for Model {
     fn forward(&self, x: &Tensor, mode: Mode) -> Tensor {
         self.module.forward(x, mode)
     }
+
+    fn input_dtype(&self) -> Option<DType> {
+        self.module.input_dtype()
+    }
 }
 
 /// Extents given by a user.
@@ -138,7 +142,10 @@ pub(crate) fn output_shape(
     input: &[usize],
     device: &Device,
 ) -> Result<Dims, Error> {
-    let dtype = module.named_variables().first().map_or(Ok(DType::F32), |first| first.variable.dtype())?;
+    let dtype = match module.input_dtype() {
+        Some(dtype) => dtype,
+        None => module.named_variables().first().map_or(Ok(DType::F32), |first| first.variable.dtype())?,
+    };
     let batch: Dims = [1].iter().chain(input).copied().collect();
     let example = device.scope(|| Tensor::zeros(&batch, dtype));
     let output = module.forward(&example, Mode::Evaluate).shape()?;

@@ -3,15 +3,17 @@
 //! An [`Optimizer`] is a formula without state; an [`Updater`] runs one over given parameters and keeps the state.
 
 mod adam;
+mod rmsprop;
 mod sgd;
 mod updater;
 
 pub use adam::{Adam, AdamW, Adaptive};
+pub use rmsprop::RmsProp;
 pub use sgd::Sgd;
 pub use updater::Updater;
 
 use crate::schedules::Schedule;
-use warploom_tensor::Tensor;
+use warploom_tensor::{Error, Tensor};
 
 /// The time of an update; scalars of the parameter's dtype.
 pub struct Moment {
@@ -41,6 +43,14 @@ pub trait Optimizer: Send + Sync {
     /// How the learning rate changes with the steps.
     fn schedule(&self) -> &dyn Schedule;
 
+    /// Whether its numbers can be computed with; asked once, when an [`Updater`] is made.
+    ///
+    /// # Errors
+    /// Which number cannot be, and what it can.
+    fn check(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
     /// Names of the values it keeps for each parameter, of the parameter's shape and dtype; they begin as zeros.
     fn slots(&self) -> &'static [&'static str];
 
@@ -64,6 +74,10 @@ impl<O: Optimizer + ?Sized> Optimizer for Box<O> {
         (**self).schedule()
     }
 
+    fn check(&self) -> Result<(), Error> {
+        (**self).check()
+    }
+
     fn slots(&self) -> &'static [&'static str] {
         (**self).slots()
     }
@@ -74,5 +88,16 @@ impl<O: Optimizer + ?Sized> Optimizer for Box<O> {
 
     fn update(&self, parameter: &Tensor, gradient: &Tensor, slots: &[Tensor], shared: &[Tensor]) -> Update {
         (**self).update(parameter, gradient, slots, shared)
+    }
+}
+
+/// A share that is 0 or more and below 1, such as a rate of forgetting.
+fn share(optimizer: &str, name: &str, value: f64) -> Result<(), Error> {
+    match (0.0..1.0).contains(&value) {
+        true => Ok(()),
+        false => Err(Error::new(
+            optimizer,
+            format!("takes a {name} from 0 up to but not including 1, found {value}"),
+        )),
     }
 }

@@ -107,7 +107,28 @@ impl Device {
     #[track_caller]
     pub fn seed(&self, seed: u64) -> Result<(), Error> {
         crate::evaluate::flush(self, std::panic::Location::caller())?;
-        self.launcher().seed(self, seed)
+        self.launcher().set_random_state(self, [seed as u32, (seed >> 32) as u32, 0])
+    }
+
+    /// Seed (two words, low first) and step of the random numbers drawn on this device; `None` where nothing has drawn or
+    /// seeded yet. Waits for what runs.
+    ///
+    /// # Errors
+    /// What fails in pending work, or in reading the state.
+    #[track_caller]
+    pub fn random_state(&self) -> Result<Option<[u32; 3]>, Error> {
+        self.sync()?;
+        self.launcher().random_state(self)
+    }
+
+    /// Goes on drawing from a state that [`Device::random_state`] gave.
+    ///
+    /// # Errors
+    /// What fails in pending work, or in writing the state.
+    #[track_caller]
+    pub fn restore_random_state(&self, state: [u32; 3]) -> Result<(), Error> {
+        crate::evaluate::flush(self, std::panic::Location::caller())?;
+        self.launcher().set_random_state(self, state)
     }
 
     /// Forgets the compiled programs of plain code and gives back the arena. What is needed again is made again.

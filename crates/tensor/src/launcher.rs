@@ -153,14 +153,21 @@ impl Launcher {
         self.queue.arena.clear();
     }
 
-    /// Writes a seed; draws kept from before keep theirs.
-    pub fn seed(&mut self, device: &Device, seed: u64) -> Result<(), Error> {
+    /// Writes seed and step; draws kept from before keep theirs.
+    pub fn set_random_state(&mut self, device: &Device, words: [u32; 3]) -> Result<(), Error> {
         let slot = self.random(device)?;
         let mut ring = Ring::default();
         keep_older(device, &slot, &mut ring)?;
-        let words = [seed as u32, (seed >> 32) as u32, 0];
         device.executor().upload(&slot.memory, 0, bytemuck::cast_slice(&words))?;
         Ok(())
+    }
+
+    /// Seed and step, if there are any.
+    pub fn random_state(&self, device: &Device) -> Result<Option<[u32; 3]>, Error> {
+        let Some(slot) = &self.random else { return Ok(None) };
+        let mut words = [0u32; 3];
+        device.executor().download(&slot.memory, 0, bytemuck::cast_slice_mut(&mut words))?;
+        Ok(Some(words))
     }
 }
 

@@ -82,4 +82,5 @@ pub use variable::Variable;
 pub use views::Range;
 pub use warploom_graph::{
     CallGradient, ContractAxes, DType, Dims, Elementwise, ElementwiseMethods, Origin, Reduction, ScatterKind,
+    SpatialWindow,
 };

@@ -228,6 +228,37 @@ impl Recorded {
         )
     }
 
+    /// The program of a recording made from [`Recorded::recording`]: its parameters are the same and stand for the same
+    /// inputs and variables, its results may be others.
+    ///
+    /// # Errors
+    /// Other parameters; what the compiler or the device reports.
+    #[track_caller]
+    pub fn with_recording(&self, recording: Recording) -> Result<Recorded, Error> {
+        let inner = &*self.0;
+        let types =
+            |r: &Recording| r.graph.parameters().iter().map(|v| r.graph.ty(*v).clone()).collect::<Vec<_>>();
+        if recording.parameters != inner.recording.parameters
+            || types(&recording) != types(&inner.recording)
+            || recording.state_count() != inner.slots.len()
+        {
+            return Err(Error::new("with_recording", "the parameters are not those of this program"));
+        }
+        let mut launcher = inner.device.launcher();
+        Recorded::compile(
+            &inner.device,
+            &mut launcher,
+            recording,
+            inner.slots.clone(),
+            inner.captured.clone(),
+        )
+    }
+
+    /// The name of the variable that is a state slot of the recording.
+    pub fn state_name(&self, slot: usize) -> Option<&str> {
+        self.0.slots.get(slot)?.name.get().map(|name| &**name)
+    }
+
     /// Memories of the program's own, `slots` sets of inputs and outputs, for loops that fill one while another runs.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use std::ops::Range;
-use warploom_data::{Dataset, FeatureView, Loader, LoaderOptions, TargetView, Targets, Values};
+use warploom_data::{Dataset, FeatureView, Loader, LoaderOptions, TargetView, Targets};
 use warploom_graph::philox;
 use warploom_tensor::{Bound, DType, Device, InputSpec, Tensor};
 
@@ -15,16 +15,20 @@ pub fn scaled(features: &Tensor) -> Tensor {
     }
 }
 
-/// Examples with their targets.
+/// Examples with their targets, and with weights where they have some.
 #[derive(Clone)]
 pub(crate) enum Examples {
     /// Uploaded batch by batch.
     Data(Dataset),
-    /// Picked from by row on the device; `rows` of `x` and `y`.
-    Tensors { x: Tensor, y: Tensor, rows: Range<usize> },
+    /// Picked from by row on the device; `rows` of the others.
+    Tensors { x: Tensor, y: Tensor, weights: Option<Tensor>, rows: Range<usize> },
 }
 
 impl Examples {
+    pub fn data(data: &Dataset) -> Examples {
+        Examples::Data(data.clone())
+    }
+
     /// Checks that `x` and `y` belong together and to `device`.
     pub fn tensors(x: &Tensor, y: &Tensor, device: &Device) -> Result<Examples> {
         let (shape, targets) = (x.shape()?, y.shape()?);
@@ -50,7 +54,30 @@ impl Examples {
                 return Err(Error::invalid(message));
             }
         }
-        Ok(Examples::Tensors { x: x.clone(), y: y.clone(), rows: 0..count })
+        Ok(Examples::Tensors { x: x.clone(), y: y.clone(), weights: None, rows: 0..count })
+    }
+
+    /// With a weight for each example.
+    pub fn weighted(self, weights: Option<&[f32]>) -> Result<Examples> {
+        let Some(weights) = weights else { return Ok(self) };
+        if weights.len() != self.len() {
+            let message =
+                format!("{} sample weights for {} examples; give one for each", weights.len(), self.len());
+            return Err(Error::invalid(message));
+        }
+        if let Some(at) = weights.iter().position(|weight| !weight.is_finite()) {
+            return Err(Error::invalid(format!(
+                "the weight of example {at} is {}; give a number",
+                weights[at]
+            )));
+        }
+        Ok(match self {
+            Examples::Data(data) => Examples::Data(data.with_sample_weights(weights.to_vec())?),
+            Examples::Tensors { x, y, rows, .. } => {
+                let weights = Some(x.device()?.scope(|| Tensor::from(weights)));
+                Examples::Tensors { x, y, weights, rows }
+            }
+        })
     }
 
     pub fn len(&self) -> usize {
@@ -80,44 +107,55 @@ impl Examples {
                 format!("a validation split of {fraction} leaves none of {count} examples to learn from");
             return Err(Error::invalid(message));
         }
-        let first = count - last;
+        let cut = count - last;
+        Ok((self.part(0..cut)?, Some(self.part(cut..count)?)))
+    }
+
+    fn part(&self, part: Range<usize>) -> Result<Examples> {
         Ok(match self {
-            Examples::Data(data) => {
-                let part = |range: Range<usize>| data.subset(&range.collect::<Vec<_>>());
-                (Examples::Data(part(0..first)?), Some(Examples::Data(part(first..count)?)))
-            }
-            Examples::Tensors { x, y, rows } => {
-                let middle = rows.start + first;
-                let part = |rows: Range<usize>| Examples::Tensors { x: x.clone(), y: y.clone(), rows };
-                (part(rows.start..middle), Some(part(middle..rows.end)))
-            }
+            Examples::Data(data) => Examples::Data(data.subset(&part.collect::<Vec<_>>())?),
+            Examples::Tensors { x, y, weights, rows } => Examples::Tensors {
+                x: x.clone(),
+                y: y.clone(),
+                weights: weights.clone(),
+                rows: rows.start + part.start..rows.start + part.end,
+            },
         })
+    }
+
+    /// Tensors that were on the device before.
+    pub fn given(&self) -> impl Iterator<Item = &Tensor> {
+        let all = match self {
+            Examples::Tensors { x, y, weights, .. } => [Some(x), Some(y), weights.as_ref()],
+            Examples::Data(_) => [None; 3],
+        };
+        all.into_iter().flatten()
     }
 
     /// Inputs of a program for a batch of `rows`.
     pub fn specs(&self, rows: usize) -> Vec<InputSpec> {
-        match self {
-            Examples::Tensors { .. } => vec![InputSpec::new(DType::I32, &[rows])],
-            Examples::Data(data) => {
-                let shape: Vec<usize> = [rows].iter().chain(data.example_shape()).copied().collect();
-                let dtype = match data.features().values() {
-                    Values::U8(_) => DType::U8,
-                    Values::F32(_) => DType::F32,
-                };
-                let targets = match data.targets() {
-                    Targets::Classes { .. } => InputSpec::new(DType::I32, &[rows]),
-                    Targets::Values { width, .. } => InputSpec::new(DType::F32, &[rows, *width]),
-                };
-                vec![InputSpec::new(dtype, &shape), targets]
-            }
-        }
+        let data = match self {
+            Examples::Tensors { .. } => return vec![InputSpec::new(DType::I32, &[rows])],
+            Examples::Data(data) => data,
+        };
+        let shape: Vec<usize> = [rows].iter().chain(data.example_shape()).copied().collect();
+        let dtype = if data.is_bytes() { DType::U8 } else { DType::F32 };
+        let targets = match data.targets() {
+            Targets::Classes { .. } => InputSpec::new(DType::I32, &[rows]),
+            Targets::Values { width, .. } => InputSpec::new(DType::F32, &[rows, *width]),
+        };
+        let weights = data.weights().map(|_| InputSpec::new(DType::F32, &[rows]));
+        [InputSpec::new(dtype, &shape), targets].into_iter().chain(weights).collect()
     }
 
-    /// Records how a batch becomes features and targets.
-    pub fn record(&self, inputs: &[Tensor]) -> (Tensor, Tensor) {
+    /// Records how a batch becomes features, targets and, where there are some, weights.
+    pub fn record(&self, inputs: &[Tensor]) -> (Tensor, Tensor, Option<Tensor>) {
         match self {
-            Examples::Tensors { x, y, .. } => (scaled(&x.gather(0, &inputs[0])), y.gather(0, &inputs[0])),
-            Examples::Data(_) => (scaled(&inputs[0]), inputs[1].clone()),
+            Examples::Tensors { x, y, weights, .. } => {
+                let picked = |all: &Tensor| all.gather(0, &inputs[0]);
+                (scaled(&picked(x)), picked(y), weights.as_ref().map(picked))
+            }
+            Examples::Data(_) => (scaled(&inputs[0]), inputs[1].clone(), inputs.get(2).cloned()),
         }
     }
 
@@ -165,16 +203,17 @@ pub(crate) enum Batches<'a> {
 }
 
 impl Feed {
-    pub fn epoch(&mut self, epoch: u64) -> Result<Batches<'_>> {
+    /// The batches of an epoch from number `start` on.
+    pub fn epoch(&mut self, epoch: u64, start: usize) -> Result<Batches<'_>> {
         Ok(match self {
-            Feed::Loader(loader) => Batches::Loader(loader.epoch(epoch, 0)?),
+            Feed::Loader(loader) => Batches::Loader(loader.epoch(epoch, start)?),
             Feed::Rows { all, order, batch, shuffle, seed } => {
                 order.clear();
                 order.extend(all.clone().map(|row| row as i32));
                 if *shuffle {
                     mix(order, *seed, epoch);
                 }
-                Batches::Rows { rest: order, batch: *batch }
+                Batches::Rows { rest: &order[(start * *batch).min(order.len())..], batch: *batch }
             }
         })
     }
@@ -212,9 +251,10 @@ impl Batches<'_> {
                     FeatureView::F32(values) => upload(0, bytemuck::cast_slice(values))?,
                 }
                 match batch.targets() {
-                    TargetView::Classes(values) => upload(1, bytemuck::cast_slice(values)),
-                    TargetView::Values(values) => upload(1, bytemuck::cast_slice(values)),
+                    TargetView::Classes(values) => upload(1, bytemuck::cast_slice(values))?,
+                    TargetView::Values(values) => upload(1, bytemuck::cast_slice(values))?,
                 }
+                batch.weights().map_or(Ok(()), |weights| upload(2, bytemuck::cast_slice(weights)))
             }
         }
     }

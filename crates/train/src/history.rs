@@ -1,22 +1,41 @@
 //! What training and evaluation report.
 
+use crate::confusion::ConfusionMatrix;
+use crate::diagnose::NotFinite;
 use crate::plan::RunPlan;
 use std::fmt;
 use std::ops::Index;
 
 /// Values by name, such as `loss` and `accuracy`, in the order of their computation.
 #[derive(Clone, PartialEq, Default)]
-pub struct Scores(pub(crate) Vec<(String, f64)>);
+pub struct Scores {
+    pub(crate) values: Vec<(String, f64)>,
+    pub(crate) confusion: Option<ConfusionMatrix>,
+}
 
 impl Scores {
     /// The value of a name.
     pub fn get(&self, name: &str) -> Option<f64> {
-        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| *value)
+        self.values.iter().find(|(known, _)| known == name).map(|(_, value)| *value)
+    }
+
+    /// Sets the value of a name, at the end where it is new.
+    pub fn set(&mut self, name: &str, value: f64) {
+        match self.values.iter_mut().find(|(known, _)| known == name) {
+            Some((_, old)) => *old = value,
+            None => self.values.push((name.to_owned(), value)),
+        }
     }
 
     /// All, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, f64)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), *value))
+        self.values.iter().map(|(name, value)| (name.as_str(), *value))
+    }
+
+    /// Which classes were taken for which, where a metric counts that: of the validation data if there is any, else of
+    /// the examples learned from.
+    pub fn confusion_matrix(&self) -> Option<&ConfusionMatrix> {
+        self.confusion.as_ref()
     }
 }
 
@@ -25,7 +44,7 @@ impl Scores {
 impl Index<&str> for Scores {
     type Output = f64;
     fn index(&self, name: &str) -> &f64 {
-        let found = self.0.iter().find(|(known, _)| known == name);
+        let found = self.values.iter().find(|(known, _)| known == name);
         &found.unwrap_or_else(|| panic!("no `{name}` among {self:?}")).1
     }
 }
@@ -51,6 +70,18 @@ impl fmt::Display for Scores {
     }
 }
 
+/// How a fit ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Outcome {
+    /// After its last epoch.
+    #[default]
+    Finished,
+    /// A callback stopped it, as early stopping does.
+    Stopped,
+    /// The flag given to [`crate::Fit::stop`] was set. Where checkpoints are kept, one was written.
+    Interrupted,
+}
+
 /// What a fit has seen: a list for each of `loss`, the metrics, and `val_loss`, `val_…` where there is validation, one
 /// value an epoch.
 #[derive(Clone, Default)]
@@ -61,7 +92,8 @@ pub struct History {
     pub(crate) seconds: f64,
     pub(crate) samples_per_second: f64,
     pub(crate) skipped: u64,
-    pub(crate) interrupted: bool,
+    pub(crate) outcome: Outcome,
+    pub(crate) not_finite: Option<NotFinite>,
     pub(crate) plan: RunPlan,
     pub(crate) launches_per_step: f64,
 }
@@ -112,9 +144,19 @@ impl History {
         self.skipped
     }
 
-    /// Whether it was stopped before its last epoch.
+    /// How it ended.
+    pub fn outcome(&self) -> Outcome {
+        self.outcome
+    }
+
+    /// Whether a request from outside ended it before its last epoch.
     pub fn interrupted(&self) -> bool {
-        self.interrupted
+        self.outcome == Outcome::Interrupted
+    }
+
+    /// Where the first number that was not finite began, if there was one.
+    pub fn not_finite(&self) -> Option<&NotFinite> {
+        self.not_finite.as_ref()
     }
 
     /// The bytes the fit had planned.

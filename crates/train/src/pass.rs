@@ -25,30 +25,40 @@ pub(crate) struct Pass {
     /// Kernels of one step on a full batch.
     pub kernels: usize,
     batches: usize,
+    examples: usize,
 }
 
 struct Stage {
     bound: Bound,
     /// Steps in a launch.
     steps: usize,
-    /// Examples in a step.
-    rows: usize,
     /// Launches an epoch.
     launches: usize,
     /// The input set to be filled next.
     slot: usize,
 }
 
+/// How examples are walked.
+#[derive(Clone, Copy)]
+pub(crate) struct Walk {
+    /// Examples in a batch.
+    pub batch: usize,
+    /// Batches at most.
+    pub steps: Option<usize>,
+}
+
 impl Pass {
-    /// Records `body` (features, targets, rows) for batches of `batch`. `work` is multiply-adds for one example.
+    /// Records `body` (features, targets, weights, rows). `work` is multiply-adds for one example.
     pub fn record(
         device: &Device,
         examples: &Examples,
-        batch: usize,
+        walk: Walk,
         work: usize,
-        body: impl Fn(&Tensor, &Tensor, usize) -> std::result::Result<(), Error>,
+        body: impl Fn(&Tensor, &Tensor, Option<&Tensor>, usize) -> std::result::Result<(), Error>,
     ) -> Result<Pass> {
-        let count = examples.len();
+        let batch = walk.batch;
+        let most = walk.steps.map_or(usize::MAX, |steps| steps.saturating_mul(batch));
+        let count = examples.len().min(most);
         let (full, last) = (count / batch, count % batch);
         let mut pass = Pass {
             stages: Vec::new(),
@@ -56,14 +66,15 @@ impl Pass {
             compile_ms: 0.0,
             kernels: 0,
             batches: count.div_ceil(batch),
+            examples: count,
         };
         for (rows, batches) in [(batch, full), (last, usize::from(last > 0))] {
             if batches == 0 || rows == 0 {
                 continue;
             }
             let mut recorded = device.try_record(&examples.specs(rows), |inputs| {
-                let (x, y) = examples.record(inputs);
-                body(&x, &y, rows)?;
+                let (x, y, weights) = examples.record(inputs);
+                body(&x, &y, weights.as_ref(), rows)?;
                 Ok(Vec::new())
             })?;
             if pass.kernels == 0 {
@@ -78,7 +89,7 @@ impl Pass {
                 pass.note(&recorded);
             }
             let bound = recorded.bind(SLOTS)?;
-            pass.stages.push(Stage { bound, steps, rows, launches: batches / steps, slot: 0 });
+            pass.stages.push(Stage { bound, steps, launches: batches / steps, slot: 0 });
         }
         Ok(pass)
     }
@@ -103,24 +114,51 @@ impl Pass {
         self.batches
     }
 
-    /// Runs an epoch, or as much of it as `go_on` (told how many examples were sent) allows. Returns whether it was all.
-    pub fn run(&mut self, feed: &mut Feed, epoch: u64, mut go_on: impl FnMut(usize) -> bool) -> Result<bool> {
-        let mut batches = feed.epoch(epoch)?;
-        let mut sent = 0;
+    /// Examples of an epoch.
+    pub fn examples(&self) -> usize {
+        self.examples
+    }
+
+    /// The first batch of the launch that holds batch number `batch`.
+    pub fn launch_of(&self, batch: usize) -> usize {
+        let mut first = 0;
+        for stage in &self.stages {
+            let here = stage.launches * stage.steps;
+            if batch < first + here {
+                return batch - (batch - first) % stage.steps;
+            }
+            first += here;
+        }
+        batch
+    }
+
+    /// Runs an epoch from the launch that begins with batch `start`, or as much of it as `go_on` (told how many batches of
+    /// the epoch were sent) allows. Returns how many were.
+    pub fn run(
+        &mut self,
+        feed: &mut Feed,
+        epoch: u64,
+        start: usize,
+        mut go_on: impl FnMut(usize) -> Result<bool>,
+    ) -> Result<usize> {
+        let mut batches = feed.epoch(epoch, start)?;
+        let (mut first, mut sent) = (0, start);
         for stage in &mut self.stages {
-            for _ in 0..stage.launches {
+            let done = sent.saturating_sub(first) / stage.steps;
+            for _ in done..stage.launches {
                 for step in 0..stage.steps {
                     batches.send(&stage.bound, stage.slot, step)?;
                 }
                 stage.bound.launch(stage.slot)?;
                 stage.slot = (stage.slot + 1) % SLOTS;
-                sent += stage.steps * stage.rows;
-                if !go_on(sent) {
-                    return Ok(false);
+                sent += stage.steps;
+                if !go_on(sent)? {
+                    return Ok(sent);
                 }
             }
+            first += stage.launches * stage.steps;
         }
-        Ok(true)
+        Ok(sent)
     }
 }
 

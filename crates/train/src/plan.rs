@@ -1,8 +1,9 @@
 //! Every byte of a run, known before its first batch.
 
+use crate::diagnose::draws;
 use std::collections::HashSet;
 use warploom_device::Plan;
-use warploom_graph::{DType, Type};
+use warploom_graph::Type;
 use warploom_tensor::{Bound, Error, Variable};
 
 /// The memory a fit uses, by kind, and what was compiled for it.
@@ -77,7 +78,7 @@ impl Sum {
         let bytes = |types: &[Type]| types.iter().map(Type::bytes).sum::<usize>();
         self.plan.rings += bound.slots() * (bytes(recorded.inputs()) + bytes(recorded.outputs()));
         self.plan.derived += program.plan(0).derived;
-        self.draws |= program.states.iter().any(|ty| ty.dtype == DType::U32 && ty.shape[..] == [3]);
+        self.draws |= draws(recorded);
         self.slabs(&program.slabs);
     }
 

@@ -6,10 +6,10 @@ use warploom_nn::{Mode, Model, Module};
 use warploom_tensor::Tensor;
 
 /// Examples in a batch.
-const BATCH: usize = 256;
+pub(crate) const BATCH: usize = 256;
 
 /// What the model says to each example of `x` `[examples, …]`, in evaluation. It is computed when this returns.
-pub(crate) fn predict(model: &Model, x: &Tensor) -> Result<Tensor> {
+pub(crate) fn predict(model: &Model, x: &Tensor, batch: usize) -> Result<Tensor> {
     let shape = x.shape()?;
     if shape.get(1..) != Some(model.input_shape()) {
         let found = &shape[..];
@@ -22,17 +22,20 @@ pub(crate) fn predict(model: &Model, x: &Tensor) -> Result<Tensor> {
     if count == 0 {
         return Err(Error::invalid("there are no examples to predict; give at least one"));
     }
+    if batch == 0 {
+        return Err(Error::invalid("the batch size is 0; give at least 1"));
+    }
     let forward = |x: &Tensor| -> Result<Tensor> {
         let prediction = model.forward(&scaled(x), Mode::Evaluate);
         prediction.evaluate()?;
         Ok(prediction)
     };
-    if count <= BATCH {
+    if count <= batch {
         return forward(x);
     }
     let mut parts = Vec::new();
-    for first in (0..count).step_by(BATCH) {
-        let rows: Vec<i32> = (first..count.min(first + BATCH)).map(|row| row as i32).collect();
+    for first in (0..count).step_by(batch) {
+        let rows: Vec<i32> = (first..count.min(first + batch)).map(|row| row as i32).collect();
         let rows = model.device().scope(|| Tensor::from(rows));
         parts.push(forward(&x.gather(0, &rows))?);
     }

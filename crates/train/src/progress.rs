@@ -13,6 +13,8 @@ const WIDTH: usize = 24;
 pub(crate) struct Progress {
     quiet: bool,
     terminal: bool,
+    /// Where this process began.
+    first: usize,
     epochs: usize,
     examples: usize,
     started: Instant,
@@ -21,10 +23,15 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    pub fn new(quiet: bool, epochs: usize, examples: usize) -> Progress {
+    pub fn new(quiet: bool, first: usize, epochs: usize, examples: usize) -> Progress {
         let terminal = stderr().is_terminal();
         let started = Instant::now();
-        Progress { quiet, terminal, epochs, examples, started, bar_drawn: None, line_written: None }
+        Progress { quiet, terminal, first, epochs, examples, started, bar_drawn: None, line_written: None }
+    }
+
+    /// Epochs before this one are another process's.
+    pub fn starts_at(&mut self, first: usize) {
+        self.first = first;
     }
 
     /// A line of its own.
@@ -36,7 +43,7 @@ impl Progress {
         }
     }
 
-    /// `sent` examples of epoch number `epoch` (from 1) are on their way.
+    /// `sent` examples of epoch number `epoch` (from 0) are on their way.
     pub fn step(&mut self, epoch: usize, sent: usize, rate: f64) {
         if self.quiet || !self.terminal || self.bar_drawn.is_some_and(|at| at.elapsed() < PAUSE) {
             return;
@@ -44,29 +51,30 @@ impl Progress {
         self.bar_drawn = Some(Instant::now());
         let done = WIDTH * sent / self.examples.max(1);
         let bar: String = (0..WIDTH).map(|i| if i < done { '=' } else { ' ' }).collect();
-        let left = self.left(epoch - 1, sent);
-        let mut line = format!("\repoch {epoch}/{} [{bar}] {sent}/{}", self.epochs, self.examples);
+        let left = self.left(epoch, sent);
+        let mut line = format!("\repoch {}/{} [{bar}] {sent}/{}", epoch + 1, self.epochs, self.examples);
         let _ = write!(line, "  {} samples/s  {left} left\x1b[K", grouped(rate));
         let _ = write!(stderr(), "{line}");
         let _ = stderr().flush();
     }
 
-    /// Epoch number `epoch` (from 1) is done.
+    /// Epoch number `epoch` (from 0) is done.
     pub fn epoch(&mut self, epoch: usize, scores: &Scores, rate: f64) {
         let due = self.line_written.is_none_or(|at| at.elapsed() >= LINE_PAUSE);
-        if self.quiet || !(due || epoch == self.epochs) {
+        let done = epoch + 1;
+        if self.quiet || !(due || done == self.epochs) {
             return;
         }
         self.line_written = Some(Instant::now());
-        let left = self.left(epoch, 0);
+        let left = self.left(done, 0);
         let line =
-            format!("epoch {epoch}/{}  {scores}  {} samples/s  {left} left", self.epochs, grouped(rate));
+            format!("epoch {done}/{}  {scores}  {} samples/s  {left} left", self.epochs, grouped(rate));
         self.say(&line);
     }
 
     fn left(&self, epochs: usize, sent: usize) -> String {
-        let all = (self.epochs * self.examples) as f64;
-        let done = (epochs * self.examples + sent) as f64;
+        let all = (self.epochs.saturating_sub(self.first) * self.examples) as f64;
+        let done = (epochs.saturating_sub(self.first) * self.examples + sent) as f64;
         duration(self.started.elapsed().as_secs_f64() * (all - done).max(0.0) / done.max(1.0))
     }
 

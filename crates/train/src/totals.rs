@@ -1,17 +1,21 @@
 //! Loss and metrics of an epoch, kept on the device: counts in u32, sums in f32 with Kahan's compensation. They are read
 //! once an epoch by a program of their own, which also sets them to zero.
 
+use crate::confusion::ConfusionMatrix;
 use crate::error::Result;
-use crate::metrics::{Kind, Metric};
+use crate::history::Scores;
+use crate::metrics::{Decision, Kind, Metric};
+use warploom_nn::{Kind as Purpose, Model, NamedVariable};
 use warploom_tensor::{Bound, DType, Device, ElementwiseMethods, Error, Tensor, Variable};
 
 /// What has been added up since the last [`Totals::collect`].
 pub(crate) struct Totals {
-    names: Vec<String>,
     /// `u32[]`, examples counted.
     examples: Variable,
-    /// For `loss`, then each metric.
+    /// For `loss`, then each metric; metrics that decide alike share a sum.
     sums: Vec<Sum>,
+    /// For each metric, its sum.
+    places: Vec<usize>,
     collector: Bound,
 }
 
@@ -20,26 +24,37 @@ enum Sum {
     Mean { sum: Variable, lost: Variable },
     /// `u32[]`.
     Share(Variable),
+    /// `u32[classes * classes]`.
+    Confusion { counts: Variable, classes: usize, decision: Decision },
 }
 
 impl Totals {
-    pub fn new(metrics: &[Metric], device: &Device) -> Result<Totals> {
-        let zero = |dtype: DType| -> Result<Variable> {
-            let variable = Variable::new(device.scope(|| Tensor::from_bytes(dtype, &[], &[0; 4])));
-            variable.shape()?;
-            Ok(variable)
-        };
-        let mean = || Ok::<_, crate::Error>(Sum::Mean { sum: zero(DType::F32)?, lost: zero(DType::F32)? });
+    pub fn new(metrics: &[Metric], model: &Model) -> Result<Totals> {
+        let device = model.device();
+        let zero = |dtype: DType, shape: &[usize]| zeros(device, dtype, shape);
+        let mean =
+            || Ok::<_, crate::Error>(Sum::Mean { sum: zero(DType::F32, &[])?, lost: zero(DType::F32, &[])? });
         let mut sums = vec![mean()?];
+        let mut places = Vec::with_capacity(metrics.len());
         for metric in metrics {
-            sums.push(match metric.kind {
-                Kind::Mean(_) => mean()?,
-                Kind::Share(_) => Sum::Share(zero(DType::U32)?),
-            });
+            let sum = match &metric.kind {
+                Kind::Mean(..) => mean()?,
+                Kind::Share(_) => Sum::Share(zero(DType::U32, &[])?),
+                Kind::Confusion(decision, _) => {
+                    let same = |sum: &Sum| matches!(sum, Sum::Confusion { decision: d, .. } if d == decision);
+                    if let Some(place) = sums.iter().position(same) {
+                        places.push(place);
+                        continue;
+                    }
+                    let classes = decision.classes(model.output_shape())?;
+                    let counts = zero(DType::U32, &[classes * classes])?;
+                    Sum::Confusion { counts, classes, decision: *decision }
+                }
+            };
+            places.push(sums.len());
+            sums.push(sum);
         }
-        let names =
-            std::iter::once("loss".to_owned()).chain(metrics.iter().map(|m| m.name.clone())).collect();
-        let examples = zero(DType::U32)?;
+        let examples = zero(DType::U32, &[])?;
         let collector = device.try_record(&[], |_| {
             let mut read = Vec::new();
             for variable in variables(&examples, &sums) {
@@ -49,7 +64,7 @@ impl Totals {
             }
             Ok(read)
         })?;
-        Ok(Totals { names, examples, sums, collector: collector.bind(1)? })
+        Ok(Totals { examples, sums, places, collector: collector.bind(1)? })
     }
 
     /// The program that reads and clears.
@@ -58,12 +73,24 @@ impl Totals {
     }
 
     /// Bytes of its variables.
-    pub fn state_bytes(&self) -> usize {
-        4 * variables(&self.examples, &self.sums).len()
+    pub fn state_bytes(&self) -> Result<usize> {
+        let bytes = |v: &&Variable| Ok(v.shape()?.iter().product::<usize>() * v.dtype()?.bytes());
+        variables(&self.examples, &self.sums).iter().map(bytes).sum()
     }
 
-    /// Records the contribution of a batch of `rows` examples. Where `finite_only`, one with a loss that is not finite
-    /// contributes nothing: its update did not happen either.
+    /// Its variables, to be saved in the middle of an epoch.
+    pub fn state(&self) -> Vec<NamedVariable> {
+        let all = variables(&self.examples, &self.sums).into_iter().enumerate();
+        all.map(|(i, v)| NamedVariable {
+            name: format!("totals.{i}"),
+            variable: v.clone(),
+            kind: Purpose::State,
+        })
+        .collect()
+    }
+
+    /// Records the contribution of a batch of `rows` examples. Where `takes_place` (`bool[]`) is false the batch contributes
+    /// nothing; where it is given, one with a loss that is not finite does not either: its update did not happen.
     pub fn add(
         &self,
         metrics: &[Metric],
@@ -71,9 +98,9 @@ impl Totals {
         loss: &Tensor,
         prediction: &Tensor,
         target: &Tensor,
-        finite_only: bool,
+        takes_place: Option<&Tensor>,
     ) -> std::result::Result<(), Error> {
-        let counts = finite_only.then(|| loss.is_finite());
+        let counts = takes_place.map(|takes_place| loss.is_finite().and(takes_place));
         let kept = |value: Tensor| match &counts {
             Some(counts) => counts.select(&value, &value.full_like(0.0)),
             None => value,
@@ -88,58 +115,93 @@ impl Totals {
             lost.assign(&((&new - &old) - &share))?;
             sum.assign(&new)
         };
-        for (position, sum) in self.sums.iter().enumerate() {
-            let metric = position.checked_sub(1).map(|i| &metrics[i]);
-            match (sum, metric.map(|m| &m.kind)) {
-                (Sum::Mean { sum, lost }, None) => mean(loss, sum, lost)?,
-                (Sum::Mean { sum, lost }, Some(Kind::Mean(function))) => {
+        if let Sum::Mean { sum, lost } = &self.sums[0] {
+            mean(loss, sum, lost)?;
+        }
+        for (place, sum) in self.sums.iter().enumerate().skip(1) {
+            let Some(metric) = self.places.iter().position(|p| *p == place).map(|i| &metrics[i]) else {
+                continue;
+            };
+            match (sum, &metric.kind) {
+                (Sum::Mean { sum, lost }, Kind::Mean(function, _)) => {
                     mean(&function(prediction, target), sum, lost)?;
                 }
-                (Sum::Share(count), Some(Kind::Share(function))) => {
-                    let hits = function(prediction, target);
-                    if hits.elements()? != rows {
-                        let name = metric.map_or("", |m| m.name());
-                        let shape = hits.shape()?;
-                        let message = format!(
-                            "says yes or no once for each of {rows} examples, found shape {:?}",
-                            &shape[..]
-                        );
-                        return Err(Error::new(format!("metric {name}"), message));
-                    }
-                    let hits = kept(hits.reshape([-1]).cast(DType::U32).sum_all());
-                    count.assign(&(count.value() + hits))?;
+                (Sum::Share(count), Kind::Share(function)) => {
+                    let hits = hits(&metric.name, &function(prediction, target), rows)?;
+                    count.assign(&(count.value() + kept(hits)))?;
                 }
-                (Sum::Mean { .. }, Some(Kind::Share(_))) | (Sum::Share(_), None | Some(Kind::Mean(_))) => {}
+                (Sum::Confusion { counts, classes, decision }, _) => {
+                    let more = kept(decision.count(*classes, prediction, target)?);
+                    counts.assign(&(counts.value() + more))?;
+                }
+                (Sum::Mean { .. } | Sum::Share(_), _) => {}
             }
         }
         Ok(())
     }
 
-    /// Means over the examples since the last time, by name, and how many examples there were.
-    pub fn collect(&mut self) -> Result<(Vec<(String, f64)>, u64)> {
+    /// Scores of the examples since the last time, and how many examples there were.
+    pub fn collect(&mut self, metrics: &[Metric]) -> Result<(Scores, u64)> {
         self.collector.launch(0)?;
-        let mut output = 0;
-        let mut next = |collector: &mut Bound| -> Result<[u8; 4]> {
-            let mut bytes = [0; 4];
-            collector.download(0, output, &mut bytes)?;
-            output += 1;
-            Ok(bytes)
-        };
-        let examples = u32::from_le_bytes(next(&mut self.collector)?);
-        let mut values = Vec::with_capacity(self.names.len());
-        for (name, sum) in self.names.iter().zip(&self.sums) {
-            let total = match sum {
+        let examples = self.read(0)?[0];
+        let mut totals = Vec::with_capacity(self.sums.len());
+        let mut output = 1;
+        for sum in 0..self.sums.len() {
+            let (numbers, more) = match self.sums[sum] {
                 Sum::Mean { .. } => {
-                    let total = f32::from_le_bytes(next(&mut self.collector)?);
-                    let lost = f32::from_le_bytes(next(&mut self.collector)?);
-                    f64::from(total) - f64::from(lost)
+                    let (sum, lost) = (self.read(output)?[0], self.read(output + 1)?[0]);
+                    (vec![f64::from(f32::from_bits(sum)) - f64::from(f32::from_bits(lost))], 2)
                 }
-                Sum::Share(_) => f64::from(u32::from_le_bytes(next(&mut self.collector)?)),
+                Sum::Share(_) | Sum::Confusion { .. } => {
+                    (self.read(output)?.into_iter().map(f64::from).collect(), 1)
+                }
             };
-            values.push((name.clone(), total / f64::from(examples)));
+            output += more;
+            totals.push(numbers);
         }
-        Ok((values, u64::from(examples)))
+        let share = |total: f64| total / f64::from(examples);
+        let mut scores = Scores::default();
+        scores.set("loss", share(totals[0][0]));
+        for (metric, place) in metrics.iter().zip(&self.places) {
+            let numbers = &totals[*place];
+            match (&metric.kind, &self.sums[*place]) {
+                (Kind::Mean(_, finish), _) => scores.set(&metric.name, finish(share(numbers[0]))),
+                (Kind::Confusion(_, score), Sum::Confusion { classes, .. }) => {
+                    let matrix = ConfusionMatrix::new(*classes, numbers.iter().map(|n| *n as u64).collect());
+                    if let Some(score) = score {
+                        scores.set(&metric.name, score(&matrix));
+                    }
+                    scores.confusion = Some(matrix);
+                }
+                (Kind::Share(_) | Kind::Confusion(..), _) => scores.set(&metric.name, share(numbers[0])),
+            }
+        }
+        Ok((scores, u64::from(examples)))
     }
+
+    fn read(&mut self, output: usize) -> Result<Vec<u32>> {
+        let mut words = vec![0u32; self.collector.recorded().outputs()[output].elements()];
+        self.collector.download(0, output, bytemuck::cast_slice_mut(&mut words))?;
+        Ok(words)
+    }
+}
+
+fn zeros(device: &Device, dtype: DType, shape: &[usize]) -> Result<Variable> {
+    let bytes = vec![0; shape.iter().product::<usize>() * dtype.bytes()];
+    let variable = Variable::new(device.scope(|| Tensor::from_bytes(dtype, shape, &bytes)));
+    variable.shape()?;
+    Ok(variable)
+}
+
+/// How many of a batch count, `u32[]`.
+fn hits(name: &str, hits: &Tensor, rows: usize) -> std::result::Result<Tensor, Error> {
+    if hits.elements()? != rows {
+        let shape = hits.shape()?;
+        let message =
+            format!("says yes or no once for each of {rows} examples, found shape {:?}", &shape[..]);
+        return Err(Error::new(format!("metric {name}"), message));
+    }
+    Ok(hits.reshape([-1]).cast(DType::U32).sum_all())
 }
 
 /// In the order of the collector's outputs.
@@ -149,6 +211,7 @@ fn variables<'a>(examples: &'a Variable, sums: &'a [Sum]) -> Vec<&'a Variable> {
         match sum {
             Sum::Mean { sum, lost } => all.extend([sum, lost]),
             Sum::Share(count) => all.push(count),
+            Sum::Confusion { counts, .. } => all.push(counts),
         }
     }
     all

@@ -2,6 +2,10 @@
 
 use warploom_device::SpatialAxis;
 
+/// Most results of an axis that each are a phase of their own because the input has one element: all but one tap would
+/// meet zeros.
+const MOST_SINGLE: usize = 8;
+
 /// A kernel element that meets the input.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Tap {
@@ -12,7 +16,7 @@ pub(super) struct Tap {
 }
 
 /// A spatial axis without input dilation: results whose number leaves the same remainder form a **phase**; within a
-/// phase each tap meets every `stride`-th input element, and taps that would fall between input elements are left out.
+/// phase each tap meets every `stride`-th input element. Taps that would meet nothing but zeros are left out.
 ///
 /// A padded copy of the input along this axis is de-interleaved into one **plane** for each remainder modulo `stride`
 /// that some tap meets, so that neighbouring results of a phase read neighbouring elements.
@@ -36,7 +40,10 @@ impl Axis {
     pub(super) fn new(axis: &SpatialAxis) -> Axis {
         let (dilation, step) = (axis.input_dilation as isize, axis.stride as isize);
         let common = greatest_common_divisor(axis.input_dilation, axis.stride);
-        let (count, stride) = (axis.input_dilation / common, axis.stride / common);
+        let (mut count, stride) = (axis.input_dilation / common, axis.stride / common);
+        if axis.input == 1 && axis.output <= MOST_SINGLE {
+            count = axis.output.max(1);
+        }
         let taps = |phase: usize| {
             let last = (axis.output - 1 - phase) / count * stride;
             let meets = move |kernel: usize| {

@@ -84,7 +84,7 @@ macro_rules! kernels {
 
 #[cfg(target_arch = "x86_64")]
 kernels!(
-    avx512, "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma", [1 2 3 4 5 6], [1 2 3 4],
+    avx512, "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma", [1 2 3 4 5 6 7], [1 2 3 4],
     F32: std::arch::x86_64::__m512, 16;
     F64: std::arch::x86_64::__m512d, 8;
 );

@@ -1,4 +1,4 @@
-//! Convolutions of `f32` and `f64`: [`ConvolutionShape`] says what is computed.
+//! Convolutions of `f32` and `f64`: [`ConvolutionShape`](warploom_device::ConvolutionShape) says what is computed.
 //!
 //! A [`Convolution`] is planned once per shape and run many times; it allocates nothing while it runs. It is a product
 //! with indirect addressing: rows of a tile are factors of one operand, broadcast from where they lie by a table of
@@ -15,7 +15,8 @@
 //!
 //! **Order of summation.** It depends on the shape and the instruction set alone, never on strides, threads, tiling or
 //! the place in the batch: terms are ordered (channel, tap row, tap column) and cut into blocks; each block is one chain
-//! of multiply-adds from zero, the block sums are added in order. Padding is multiplied as zero.
+//! of multiply-adds from zero, the block sums are added in order (where there are few results, within each of several runs
+//! of blocks, then the sums of the runs in order). Padding is multiplied as zero.
 //!
 //! The files in the order of use: `axis` prepares the spatial axes, `plan` chooses the form and cuts the work, `tables`
 //! lays out offsets, `pixels` and `outputs` run the two forms, `output` hands over results, `kernels` is the table of
@@ -36,9 +37,6 @@ mod tile;
 pub use kernels::Element;
 pub use output::Output;
 pub use plan::Convolution;
-
-#[allow(unused_imports, reason = "the documentation names it")]
-use warploom_device::ConvolutionShape;
 
 /// An operand or a result somewhere in memory. Strides are in elements and may be zero or negative.
 #[derive(Clone, Copy, Debug)]

@@ -4,6 +4,7 @@ use super::Strided;
 use super::kernels::Element;
 use super::plan::{FINISHED_BYTES, Form};
 use super::run::{Item, Memory, Run};
+use crate::gemm::pack::PackCall;
 use crate::gemm::{Epilogue, Tile};
 
 /// What becomes of the convolution.
@@ -33,12 +34,49 @@ struct Line {
 }
 
 impl<T: Element> Run<'_, T> {
+    /// Whether the sums of an item whose columns are pixels lie in the order of the pixels.
+    fn is_in_order(&self) -> bool {
+        let plan = self.plan;
+        let width = plan.width.output;
+        plan.phases.len() == 1 && (plan.form == Form::Gathered || plan.width.extent(width) == width)
+    }
+
+    /// Where the sums of an item whose columns are pixels are computed, and elements from row to row: in the result, if
+    /// pixels lie in the same order there, or else in the worker's memory.
+    pub(super) fn sums(&self, item: &Item, memory: &Memory<T>) -> (*mut T, isize) {
+        if let Output::Store(to) = self.output
+            && self.plan.runs == 1
+            && self.is_in_order()
+            && to.strides[4] == 1
+            && self.is_line(to)
+        {
+            let pixel = item.row * self.plan.width.output;
+            return (self.place(to, item, 0, 0).wrapping_add(pixel), to.strides[2]);
+        }
+        (memory.sums, self.plan.columns as isize)
+    }
+
+    /// Whether the pixels of all examples are at equal distances in the result.
+    fn is_line(&self, to: &Strided<*mut T>) -> bool {
+        let (height, width) = (self.plan.height.output as isize, self.plan.width.output as isize);
+        let [example, .., row, column] = to.strides;
+        (row == width * column || height == 1)
+            && (example == height * width * column || self.plan.examples == 1)
+    }
+
     /// Hands over an item whose columns are pixels.
     ///
     /// # Safety
     /// The sums are computed; the item is nobody else's.
     pub(super) unsafe fn deliver_pixels(&self, item: &Item, memory: &Memory<T>) {
         let plan = self.plan;
+        if !std::ptr::eq(self.sums(item, memory).0, memory.sums) {
+            return;
+        }
+        let width = plan.width.output;
+        let first = item.row * plan.height.step();
+        let rows = (plan.band * plan.height.step()).min(plan.height.output - first);
+        let pixels = rows * width;
         if let Output::Store(to) = self.output {
             let [.., row, column] = to.strides;
             self.lines(item, |line| {
@@ -52,13 +90,7 @@ impl<T: Element> Run<'_, T> {
             });
             return;
         }
-        let width = plan.width.output;
-        let first = item.row * plan.height.step();
-        let rows = (plan.band * plan.height.step()).min(plan.height.output - first);
-        let pixels = rows * width;
-        let in_order =
-            plan.phases.len() == 1 && (plan.form == Form::Gathered || plan.width.extent(width) == width);
-        if in_order {
+        if self.is_in_order() {
             self.finish(item, first * width, pixels, 0, item.outputs, memory.sums, plan.columns);
             return;
         }
@@ -79,40 +111,62 @@ impl<T: Element> Run<'_, T> {
         }
     }
 
-    /// Hands over an item whose columns are outputs.
+    /// Hands over an item whose columns are outputs: transposed, some outputs at a time.
     ///
     /// # Safety
     /// The sums are computed; the item is nobody else's.
     pub(super) unsafe fn deliver_outputs(&self, item: &Item, memory: &Memory<T>) {
         let plan = self.plan;
         let pixels = plan.pixels();
-        let sum = |row: usize, output: usize| memory.sums.wrapping_add(row * plan.columns + output);
-        if let Output::Store(to) = self.output {
-            let [.., row_stride, column_stride] = to.strides;
-            for output in 0..item.outputs {
-                for row in 0..item.examples * pixels {
-                    let (example, pixel) = (row / pixels, row % pixels);
-                    let (row_number, column) = (pixel / plan.width.output, pixel % plan.width.output);
-                    let pixel = row_number as isize * row_stride + column as isize * column_stride;
-                    // SAFETY: the element lies in the sums and in the result.
-                    unsafe {
-                        *self.place(to, item, example, output).wrapping_offset(pixel) = *sum(row, output);
-                    }
-                }
-            }
-            return;
-        }
         let stride = item.examples * pixels;
         let most = (FINISHED_BYTES / size_of::<T>() / stride).max(1);
         for output in (0..item.outputs).step_by(most) {
             let count = most.min(item.outputs - output);
-            for i in 0..count {
-                for row in 0..stride {
-                    // SAFETY: the element lies in the sums and in the memory for results in order.
-                    unsafe { *memory.finished.wrapping_add(i * stride + row) = *sum(row, output + i) };
-                }
+            let call = PackCall {
+                from: memory.sums.wrapping_add(output).cast_const(),
+                line: plan.columns as isize,
+                term: 1,
+                count: stride,
+                k: count,
+                to: memory.finished,
+                width: stride,
+            };
+            // SAFETY: the outputs lie in the sums; the memory for results in order has room for them.
+            unsafe { (plan.kernels.pack)(&call) };
+            if let Output::Store(to) = self.output {
+                // SAFETY: the caller's promise.
+                unsafe { self.store(to, item, output, count, memory.finished) };
+            } else {
+                self.finish(item, 0, pixels, output, count, memory.finished, stride);
             }
-            self.finish(item, 0, pixels, output, count, memory.finished, stride);
+        }
+    }
+
+    /// Writes `count` outputs of all pixels of the item's examples to memory.
+    unsafe fn store(
+        &self,
+        to: &Strided<*mut T>,
+        item: &Item,
+        output: usize,
+        count: usize,
+        mut from: *const T,
+    ) {
+        let (height, width) = (self.plan.height.output, self.plan.width.output);
+        let [.., row, column] = to.strides;
+        for i in output..output + count {
+            if self.is_line(to) {
+                let length = item.examples * height * width;
+                // SAFETY: the line lies in the result.
+                unsafe { copy_line(from, length, self.place(to, item, 0, i), column) };
+                from = from.wrapping_add(length);
+                continue;
+            }
+            for line in 0..item.examples * height {
+                let to = self.place(to, item, line / height, i);
+                // SAFETY: as above.
+                unsafe { copy_line(from, width, to.wrapping_offset((line % height) as isize * row), column) };
+                from = from.wrapping_add(width);
+            }
         }
     }
 

@@ -6,13 +6,13 @@ use super::tile::{MOST_ROWS, TileCall};
 use crate::gemm::pack::PackCall;
 
 impl<T: Element> Run<'_, T> {
-    /// Computes an item.
+    /// Computes a run of an item.
     ///
     /// # Safety
     /// The item lies in the convolution and is nobody else's, the memory is this worker's.
-    pub(super) unsafe fn compute_outputs(&self, item: &Item, memory: &Memory<T>) {
+    pub(super) unsafe fn compute_outputs(&self, item: &Item, run: usize, memory: &Memory<T>) {
         let plan = self.plan;
-        for block in self.blocks() {
+        for block in self.blocks(run) {
             // SAFETY: the caller's promise.
             let pixels = unsafe { self.pixels(item, block, memory) };
             for tap_block in 0..plan.tap_blocks {
@@ -20,13 +20,11 @@ impl<T: Element> Run<'_, T> {
                 // SAFETY: the terms lie in the tables and, by their offsets, in the operands.
                 unsafe {
                     self.transpose(item, block, entry, terms, memory.panels);
-                    let accumulate = block.channel > 0 || tap_block > 0;
+                    let accumulate = !block.is_first || tap_block > 0;
                     self.multiply_outputs(item, pixels, entry, terms, memory, accumulate);
                 }
             }
         }
-        // SAFETY: every row of the item has been computed.
-        unsafe { self.deliver_outputs(item, memory) };
     }
 
     /// Packs the kernel's elements `[output, term]` as `[panel][term][output]`. Terms at equal distances go together.
@@ -90,7 +88,7 @@ impl<T: Element> Run<'_, T> {
                         b: memory.panels.add(tile * terms * kernels.columns()),
                         b_offsets: self.tables.panel,
                         c: memory.sums.add(row * plan.columns + first),
-                        c_row: plan.columns,
+                        c_row: plan.columns as isize,
                         last: count - (vectors - 1) * kernels.lanes,
                         accumulate,
                     };

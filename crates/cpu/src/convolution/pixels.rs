@@ -5,9 +5,12 @@ use super::kernels::Element;
 use super::plan::{Form, Phase};
 use super::run::{Block, Item, Memory, Run, cut, panel_start};
 use super::tile::{MOST_ROWS, TileCall};
+use crate::gemm::simd::prefetch_near;
 
 /// Most columns of a tile, and so most pieces of a panel.
 const MOST_COLUMNS: usize = 64;
+/// Terms from one request for factors to the next: about half a cache line of neighbours.
+const ASK_EVERY: usize = 8;
 
 /// The results of one phase in an item.
 #[derive(Clone, Copy)]
@@ -29,13 +32,14 @@ struct Columns<T> {
 }
 
 impl<T: Element> Run<'_, T> {
-    /// Computes an item.
+    /// Computes a run of an item.
     ///
     /// # Safety
     /// The item lies in the convolution and is nobody else's, the memory is this worker's.
-    pub(super) unsafe fn compute_pixels(&self, item: &Item, memory: &Memory<T>) {
+    pub(super) unsafe fn compute_pixels(&self, item: &Item, run: usize, memory: &Memory<T>) {
         let plan = self.plan;
-        for block in self.blocks() {
+        let (sums, sums_row) = self.sums(item, memory);
+        for block in self.blocks(run) {
             // SAFETY: the caller's promise.
             let pixels = unsafe { self.pixels(item, block, memory) };
             for phase in &plan.phases {
@@ -60,15 +64,13 @@ impl<T: Element> Run<'_, T> {
                                 Columns { data: pixels, panel: plan.kernels.columns(), offsets }
                             }
                         };
-                        let accumulate = block.channel > 0 || tap_block > 0;
-                        let sums = memory.sums.add(phase.column);
-                        self.multiply(item, &part, block, entry, terms, &columns, sums, accumulate);
+                        let accumulate = !block.is_first || tap_block > 0;
+                        let sums = sums.add(phase.column);
+                        self.multiply(item, &part, block, entry, terms, &columns, sums, sums_row, accumulate);
                     }
                 }
             }
         }
-        // SAFETY: every column of the item has been computed.
-        unsafe { self.deliver_pixels(item, memory) };
     }
 
     pub(super) fn part(&self, item: &Item, phase: &Phase) -> PhasePart {
@@ -150,10 +152,13 @@ impl<T: Element> Run<'_, T> {
         terms: usize,
         columns: &Columns<T>,
         sums: *mut T,
+        sums_row: isize,
         accumulate: bool,
     ) {
         let kernels = self.plan.kernels;
         let panels = item.outputs.div_ceil(kernels.rows());
+        let tiles = part.columns.div_ceil(kernels.columns());
+        let is_far = self.plan.is_far();
         for panel in 0..panels {
             let (row, end) =
                 (panel_start(item.outputs, panels, panel), panel_start(item.outputs, panels, panel + 1));
@@ -162,6 +167,15 @@ impl<T: Element> Run<'_, T> {
             for (tile, first) in (0..part.columns).step_by(kernels.columns()).enumerate() {
                 let count = kernels.columns().min(part.columns - first);
                 let vectors = count.div_ceil(kernels.lanes);
+                if is_far && panel + 1 < panels {
+                    let next = end..panel_start(item.outputs, panels, panel + 2);
+                    for output in next.skip(tile).step_by(tiles) {
+                        // SAFETY: the terms lie in the tables.
+                        unsafe {
+                            self.ask_for(self.weights(item, item.output + output, block), entry, terms)
+                        };
+                    }
+                }
                 // SAFETY: rows and columns lie in the item.
                 unsafe {
                     let call = TileCall {
@@ -170,14 +184,23 @@ impl<T: Element> Run<'_, T> {
                         a_offsets: self.tables.kernel.add(entry),
                         b: columns.data.wrapping_add(tile * columns.panel),
                         b_offsets: columns.offsets,
-                        c: sums.add(row * self.plan.columns + first),
-                        c_row: self.plan.columns,
+                        c: sums.offset(row as isize * sums_row + first as isize),
+                        c_row: sums_row,
                         last: count - (vectors - 1) * kernels.lanes,
                         accumulate,
                     };
                     (kernels.tiles[end - row - 1][vectors - 1])(&call);
                 }
             }
+        }
+    }
+
+    /// Asks for the factors of a row that is multiplied next: the rows are too short and too far apart for the machine to
+    /// foresee them.
+    unsafe fn ask_for(&self, row: *const T, entry: usize, terms: usize) {
+        for term in (0..terms).step_by(ASK_EVERY) {
+            // SAFETY: the caller's promise.
+            prefetch_near(row.wrapping_offset(unsafe { *self.tables.kernel.add(entry + term) }));
         }
     }
 }

@@ -17,15 +17,25 @@ const SUMS_BYTES: usize = 384 << 10;
 pub(super) const FINISHED_BYTES: usize = 64 << 10;
 /// Tiles side by side that share gathered or transposed panels.
 const PANELS: usize = 4;
-/// Vectors a gathered vector of columns costs, in vectors that are multiplied: with so many rows, gathering costs as
-/// much as computing.
-const GATHER_COST: usize = 6;
+/// Larger kernel operands come from beyond the L2 cache.
+const FAR_BYTES: usize = 1 << 20;
+/// Half cycles to gather a piece of a row of pixels, and to transpose a vector.
+const PIECE_COST: usize = 8;
+const TRANSPOSE_COST: usize = 12;
+/// Rows, about, that share transposed columns.
+const SUMS_ROWS: usize = 300;
 /// Fewest rows of an item when outputs are cut for more items.
 const FEWEST_ROWS: usize = 96;
 /// Items per thread that columns of pixels are cut into.
 const ITEMS_PER_THREAD: usize = 4;
 /// Below this many operations (multiplications and additions) a convolution runs on the calling thread.
 const PARALLEL_FLOPS: usize = 100_000;
+/// Convolutions with so few results and so many blocks of channels sum runs of blocks by themselves: the work can be
+/// shared where the results cannot.
+const FEW_RESULTS: usize = 4096;
+const MANY_BLOCKS: usize = 4;
+/// Most runs.
+const RUNS: usize = 8;
 /// Alignment of the workspace and of its parts.
 const ALIGNMENT: usize = 64;
 
@@ -72,6 +82,8 @@ pub struct Convolution<T: 'static> {
     pub(super) channel_block: usize,
     /// Blocks that the terms of a block of channels are cut into: more than one only where it is one channel.
     pub(super) tap_blocks: usize,
+    /// Runs of blocks of channels that are summed by themselves.
+    pub(super) runs: usize,
     /// Examples, rows of pixels of each phase, and outputs of an item; the last item may have fewer.
     pub(super) examples: usize,
     pub(super) band: usize,
@@ -84,6 +96,9 @@ pub struct Convolution<T: 'static> {
 pub(super) struct Layout {
     /// Of the tables, which all workers share, after the first.
     pub table: usize,
+    /// Sums of the runs, if there are several.
+    pub runs: usize,
+    pub per_run: usize,
     pub workers: usize,
     pub per_worker: usize,
     /// Into a worker's part.
@@ -118,6 +133,7 @@ impl<T: Element> Convolution<T> {
             entries: 0,
             channel_block: 1,
             tap_blocks: 1,
+            runs: 1,
             examples: 1,
             band: 1,
             output_block: 1,
@@ -153,6 +169,10 @@ impl<T: Element> Convolution<T> {
         let channel_blocks = self.channels.div_ceil((longest / most_taps).max(1)).max(1);
         self.channel_block = self.channels.div_ceil(channel_blocks);
         self.tap_blocks = most_taps.div_ceil(longest);
+        let few = self.batch * self.groups * self.outputs * self.pixels() <= FEW_RESULTS;
+        let run =
+            if few && channel_blocks >= MANY_BLOCKS { channel_blocks.div_ceil(RUNS) } else { channel_blocks };
+        self.runs = channel_blocks.div_ceil(run);
         for height in 0..self.height.phases.len() {
             for width in 0..self.width.phases.len() {
                 let taps = self.height.phases[height].len() * self.width.phases[width].len();
@@ -162,18 +182,26 @@ impl<T: Element> Convolution<T> {
         }
     }
 
+    /// Chooses what costs least, in half cycles for each term, where a multiply-add of a vector costs one.
     fn choose_form(&mut self) {
-        let taps = self.phases[0].taps;
-        if self.phases.len() == 1 && taps > self.pixels() {
-            self.form = Form::Outputs;
-            return;
-        }
+        let vectors = |columns: usize| columns.div_ceil(self.kernels.lanes);
+        // A tile of one vector waits for its loads.
+        let tiles = |rows: usize, vectors: usize| rows * if vectors == 1 { 4 } else { 3 } * vectors / 3;
         let (rows, row) = (self.height.results(0), self.width.results(0));
-        let direct = (rows - 1) * self.width.extent(row) + row;
-        let cost = |columns: usize, percent: usize| columns.next_multiple_of(self.kernels.lanes) * percent;
-        // Gathered pixels fill whole vectors across the rows and examples.
-        let gathered = (rows * row * (100 + 100 * GATHER_COST / self.outputs)).min(cost(rows * row, 1000));
-        self.form = if cost(direct, 100) <= gathered { Form::Direct } else { Form::Gathered };
+        let columns = (rows - 1) * self.width.extent(row) + row;
+        let direct = self.batch * tiles(self.outputs, vectors(columns));
+        let lines = self.batch * rows;
+        let gathered = tiles(self.outputs, vectors(lines * row)) + PIECE_COST * lines * vectors(row);
+        let (pixels, terms) = (lines * row, (self.channels * self.phases[0].taps).max(1));
+        let outputs = tiles(pixels, vectors(self.outputs))
+            + TRANSPOSE_COST * vectors(self.outputs) * (1 + pixels / SUMS_ROWS + pixels / terms);
+        self.form = if self.phases.len() == 1 && outputs < direct.min(gathered) {
+            Form::Outputs
+        } else if direct <= gathered {
+            Form::Direct
+        } else {
+            Form::Gathered
+        };
     }
 
     /// Cuts convolutions whose columns are pixels.
@@ -279,13 +307,18 @@ impl<T: Element> Convolution<T> {
         (taps * self.channel_block).div_ceil(self.tap_blocks)
     }
 
+    /// Whether factors read in place come from afar.
+    pub(super) fn is_far(&self) -> bool {
+        self.outputs * self.channels * self.phases[0].taps * size_of::<T>() > FAR_BYTES
+    }
+
     /// Bands of rows of an image.
     pub(super) fn bands(&self) -> usize {
         self.height.results(0).div_ceil(self.band)
     }
 
     /// Parts that can be computed by different threads.
-    pub fn items(&self) -> usize {
+    pub(super) fn items(&self) -> usize {
         self.groups
             * self.batch.div_ceil(self.examples)
             * self.bands()
@@ -334,9 +367,14 @@ impl<T: Element> Convolution<T> {
         let panels_at = bytes(copy);
         let sums_at = panels_at + bytes(panels * self.longest_block());
         let finished_at = sums_at + bytes(rows * self.columns);
+        let per_run = bytes(rows * self.columns);
+        let runs = 2 * table + steps;
+        let runs_size = if self.runs > 1 { self.items() * self.runs * per_run } else { 0 };
         Layout {
             table,
-            workers: 2 * table + steps,
+            runs,
+            per_run,
+            workers: runs + runs_size,
             per_worker: finished_at + FINISHED_BYTES.max(bytes(self.line())),
             panels: panels_at,
             sums: sums_at,
@@ -357,6 +395,7 @@ impl<T> fmt::Debug for Convolution<T> {
             .field("phases", &self.phases.len())
             .field("channel_block", &self.channel_block)
             .field("tap_blocks", &self.tap_blocks)
+            .field("runs", &self.runs)
             .field("examples", &self.examples)
             .field("band", &self.band)
             .field("output_block", &self.output_block)

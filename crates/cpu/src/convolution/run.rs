@@ -49,11 +49,13 @@ pub(super) struct Item {
     pub outputs: usize,
 }
 
-/// A block of terms: some channels, all or some of their taps.
+/// A block of channels.
 #[derive(Clone, Copy)]
 pub(super) struct Block {
     pub channel: usize,
     pub channels: usize,
+    /// Of its run: nothing has been summed yet.
+    pub is_first: bool,
 }
 
 impl<T: Element> Convolution<T> {
@@ -89,24 +91,59 @@ impl<T: Element> Convolution<T> {
         // SAFETY: the tables lie in the workspace.
         unsafe { self.fill_tables(&source, &input, &kernel, tables) };
         let run = Run { plan: self, input, kernel, output, source, tables, layout, workspace };
-        // SAFETY: the items are disjoint parts of the result; the rest is the caller's promise.
-        let compute = |item: usize, worker: usize| unsafe { run.compute(item, worker) };
-        if self.is_parallel() {
-            pool.run(self.items(), &compute);
-        } else {
-            (0..self.items()).for_each(|item| compute(item, 0));
+        let parallel = |tasks: usize, task: &(dyn Fn(usize, usize) + Sync)| {
+            if self.is_parallel() {
+                pool.run(tasks, task);
+            } else {
+                (0..tasks).for_each(|i| task(i, 0));
+            }
+        };
+        // SAFETY: the items are disjoint parts of the result, the runs of the workspace; the rest is the caller's promise.
+        parallel(self.items() * self.runs, &|task, worker| unsafe { run.compute(task, worker) });
+        if self.runs > 1 {
+            // SAFETY: as above, and all runs are done.
+            parallel(self.items(), &|item, worker| unsafe { run.combine(item, worker) });
         }
     }
 }
 
 impl<T: Element> Run<'_, T> {
-    unsafe fn compute(&self, index: usize, worker: usize) {
-        let (item, memory) = (self.item(index, worker), self.memory(worker));
-        // SAFETY: the caller's promise; the memory is this worker's.
+    /// Computes a run of an item, and hands the item over where it is the only one.
+    unsafe fn compute(&self, task: usize, worker: usize) {
+        let (index, run) = (task / self.plan.runs, task % self.plan.runs);
+        let (item, memory) = (self.item(index, worker), self.memory(index, run, worker));
+        // SAFETY: the caller's promise; the memory is this worker's or this run's.
         unsafe {
             match self.plan.form {
-                Form::Direct | Form::Gathered => self.compute_pixels(&item, &memory),
-                Form::Outputs => self.compute_outputs(&item, &memory),
+                Form::Direct | Form::Gathered => self.compute_pixels(&item, run, &memory),
+                Form::Outputs => self.compute_outputs(&item, run, &memory),
+            }
+            if self.plan.runs == 1 {
+                self.deliver(&item, &memory);
+            }
+        }
+    }
+
+    /// Adds the runs of an item in order and hands it over.
+    unsafe fn combine(&self, index: usize, worker: usize) {
+        let (item, memory) = (self.item(index, worker), self.memory(index, 0, worker));
+        for run in 1..self.plan.runs {
+            let from = self.memory(index, run, worker).sums;
+            for i in 0..self.layout.per_run / size_of::<T>() {
+                // SAFETY: the sums of both runs have as many elements, and nobody else uses them any more.
+                unsafe { *memory.sums.add(i) = *memory.sums.add(i) + *from.add(i) };
+            }
+        }
+        // SAFETY: the caller's promise.
+        unsafe { self.deliver(&item, &memory) };
+    }
+
+    unsafe fn deliver(&self, item: &Item, memory: &Memory<T>) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            match self.plan.form {
+                Form::Direct | Form::Gathered => self.deliver_pixels(item, memory),
+                Form::Outputs => self.deliver_outputs(item, memory),
             }
         }
     }
@@ -130,24 +167,24 @@ impl<T: Element> Run<'_, T> {
         }
     }
 
-    fn memory(&self, worker: usize) -> Memory<T> {
+    fn memory(&self, item: usize, run: usize, worker: usize) -> Memory<T> {
         let layout = &self.layout;
-        let start = self.workspace.wrapping_add(layout.workers + worker * layout.per_worker);
-        let part = |offset: usize| start.wrapping_add(offset).cast::<T>();
-        Memory {
-            copy: part(0),
-            panels: part(layout.panels),
-            sums: part(layout.sums),
-            finished: part(layout.finished),
-        }
+        let start = layout.workers + worker * layout.per_worker;
+        let part = |offset: usize| self.workspace.wrapping_add(start + offset).cast::<T>();
+        let of_run = layout.runs + (item * self.plan.runs + run) * layout.per_run;
+        let sums =
+            if self.plan.runs > 1 { self.workspace.wrapping_add(of_run).cast() } else { part(layout.sums) };
+        Memory { copy: part(0), panels: part(layout.panels), sums, finished: part(layout.finished) }
     }
 
-    /// The blocks of channels, at least one: an empty sum is a block of no terms.
-    pub(super) fn blocks(&self) -> impl Iterator<Item = Block> {
+    /// The blocks of channels of a run, at least one: an empty sum is a block of no terms.
+    pub(super) fn blocks(&self, run: usize) -> impl Iterator<Item = Block> {
         let (channels, most) = (self.plan.channels, self.plan.channel_block.max(1));
-        (0..channels.max(1))
-            .step_by(most)
-            .map(move |channel| Block { channel, channels: most.min(channels - channel) })
+        let (first, count) = cut(channels.div_ceil(most).max(1), self.plan.runs, run);
+        (first..first + count).map(move |block| {
+            let channel = block * most;
+            Block { channel, channels: most.min(channels - channel), is_first: block == first }
+        })
     }
 
     /// Makes the pixels of a block readable; the first element of the item's first row in the block's first channel.

@@ -18,7 +18,7 @@ pub(super) struct TileCall<T> {
     pub b_offsets: *const isize,
     /// Result `(i, j)` goes to `c + i * c_row + j`.
     pub c: *mut T,
-    pub c_row: usize,
+    pub c_row: isize,
     /// Columns in the last vector of a row, 1 to the number of lanes.
     pub last: usize,
     /// Adds to what `c` holds instead of replacing it.
@@ -37,7 +37,7 @@ pub(super) unsafe fn tile<S: Simd, const R: usize, const V: usize>(call: &TileCa
         let mask = S::first(call.last);
         for i in 0..R {
             for j in 0..V {
-                prefetch_near(call.c.wrapping_add(i * call.c_row + j * S::LANES));
+                prefetch_near(call.c.wrapping_offset(i as isize * call.c_row).wrapping_add(j * S::LANES));
             }
         }
         let mut sums = [[S::zero(); V]; R];
@@ -58,7 +58,7 @@ pub(super) unsafe fn tile<S: Simd, const R: usize, const V: usize>(call: &TileCa
             }
         }
         for i in 0..R {
-            let row = call.c.add(i * call.c_row);
+            let row = call.c.offset(i as isize * call.c_row);
             for j in 0..V {
                 let to = row.add(j * S::LANES);
                 let mask = if j + 1 == V { mask } else { S::first(S::LANES) };

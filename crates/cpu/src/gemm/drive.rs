@@ -2,22 +2,22 @@
 
 use std::mem::MaybeUninit;
 
-use super::kernels::{Element, Kernel, VECTORS};
+use super::kernels::{Element, VECTORS};
 use super::output::{Output, Tile};
 use super::pack::PackCall;
-use super::plan::{Gemm, Layout, STRIP_HEADER_BYTES, Shape, Split};
-use super::tile::{PREFETCH_EVERY, TileCall};
+use super::plan::{Gemm, Layout, Shape, Split};
+use super::tile::{ROUND, Rows, TileCall};
 use super::{Matrix, Right};
 use crate::pool::Pool;
 
-/// Column and term of no strip.
-const NO_STRIP: (usize, usize) = (usize::MAX, usize::MAX);
 /// Tasks per thread that tiles are cut into: enough that a thread that falls behind is relieved.
 const TASKS_PER_THREAD: usize = 16;
 /// Fewest operations in a task.
 const TASK_FLOPS: usize = 50_000;
 /// Fewest panels that share one packed strip of B when rows are cut for more tasks.
 const PANELS_PER_PACKED_STRIP: usize = 4;
+/// The same where packing transposes, which takes as long as computing a panel or two, and there are strips enough.
+const PANELS_PER_TRANSPOSED_STRIP: usize = 16;
 /// B is read where it lies when it is this small, or when few panels of A would use a packed strip.
 const UNPACKED_B_BYTES: usize = 24 << 10;
 const UNPACKED_B_PANELS: usize = 2;
@@ -63,7 +63,7 @@ impl Team<'_> {
     }
 }
 
-/// Lines cut into panels of nearly equal height.
+/// Lines cut into panels of nearly equal height, or panels into groups.
 #[derive(Clone, Copy)]
 struct Panels {
     lines: usize,
@@ -75,6 +75,14 @@ impl Panels {
         Panels { lines, count: lines.div_ceil(most) }
     }
 
+    /// As many for each of `threads`, where there are enough of them for the difference to be small.
+    fn for_threads(lines: usize, most: usize, threads: usize) -> Panels {
+        let Panels { count, .. } = Panels::new(lines, most);
+        let count =
+            if count >= PANELS_PER_PACKED_STRIP * threads { count.next_multiple_of(threads) } else { count };
+        Panels { lines, count }
+    }
+
     /// The first line of a panel.
     fn start(self, panel: usize) -> usize {
         let (height, taller) = (self.lines / self.count, self.lines % self.count);
@@ -83,24 +91,24 @@ impl Panels {
 }
 
 /// One block of C and of k, with all that a task needs to know.
-struct Block<'a, T: 'static> {
-    gemm: &'a Gemm<T>,
+pub(super) struct Block<'a, T: 'static> {
+    pub gemm: &'a Gemm<T>,
     output: &'a Output<'a, T>,
     batch: usize,
     a: Matrix<*const T>,
-    b: Right<T>,
+    pub b: Right<T>,
     row: usize,
     panels: Panels,
-    column: usize,
-    columns: usize,
-    term: usize,
-    terms: usize,
+    pub column: usize,
+    pub columns: usize,
+    pub term: usize,
+    pub terms: usize,
     /// Packed A, or null where A is read in place.
-    packed_a: *mut T,
-    pack_b: bool,
-    /// For each worker a header, the column and term of its packed strip, and the strip.
-    packed_b: *mut u8,
-    packed_b_per_worker: usize,
+    pub packed_a: *mut T,
+    pub pack_b: bool,
+    /// For each worker a header, which says what its two packed strips are, and the strips.
+    pub packed_b: *mut u8,
+    pub packed_b_per_worker: usize,
     partial: *mut T,
 }
 
@@ -192,6 +200,7 @@ impl<T: Element> Gemm<T> {
             }
             Right::Strided(_) => true,
         };
+        let threads = if matches!(team, Team::One(_)) { 1 } else { self.threads };
         let uses_partial = self.k_blocks() > 1 && output.in_place().is_none();
         let column_block = if uses_partial { self.partial_columns } else { n };
         let part = |offset: usize| workspace.wrapping_add(offset).cast::<T>();
@@ -214,22 +223,21 @@ impl<T: Element> Gemm<T> {
             partial: if uses_partial { part(layout.partial) } else { std::ptr::null_mut() },
         };
         if pack_b {
-            let slots = if matches!(team, Team::One(_)) { 1 } else { self.threads };
-            for slot in 0..slots {
-                // SAFETY: the header is a part of the workspace, and no task runs yet.
-                unsafe { block.header(slot).write(NO_STRIP) };
+            for slot in 0..threads {
+                // SAFETY: no task runs yet.
+                unsafe { block.forget_strips(slot) };
             }
         }
         for column in (0..n).step_by(column_block) {
             (block.column, block.columns) = (column, column_block.min(n - column));
             for row in (0..m).step_by(self.row_block) {
                 block.row = row;
-                block.panels = Panels::new(self.row_block.min(m - row), most_rows);
+                block.panels = Panels::for_threads(self.row_block.min(m - row), most_rows, threads);
                 for step in 0..self.k_blocks() {
                     block.term = step * self.k_block;
                     block.terms = self.k_block.min(k - block.term);
                     // SAFETY: the block lies inside the product.
-                    unsafe { block.run(team, self.threads) };
+                    unsafe { block.run(team, threads) };
                 }
             }
         }
@@ -257,12 +265,15 @@ impl<T: Element> Gemm<T> {
     }
 
     /// Where the strip at `column` of the block of `terms` at `term` lies in packed B.
-    fn packed_offset(&self, term: usize, terms: usize, column: usize) -> usize {
+    pub(super) fn packed_offset(&self, term: usize, terms: usize, column: usize) -> usize {
         term * self.shape.n.next_multiple_of(self.kernels.lanes) + column * terms
     }
 
     /// Packs `count` columns of B, each term's columns in whole vectors.
-    unsafe fn pack_strip(
+    ///
+    /// # Safety
+    /// The columns lie in B, and `to` has room for them.
+    pub(super) unsafe fn pack_strip(
         &self,
         b: Matrix<*const T>,
         column: usize,
@@ -305,24 +316,31 @@ impl<T: Element> Block<'_, T> {
             team.run(self.panels.count, &|panel, _| unsafe { self.pack_panel(panel) });
         }
         let strips = self.columns.div_ceil(self.gemm.strip());
-        let groups =
-            Panels::new(self.panels.count, self.panels.count.div_ceil(self.groups(team, strips, threads)));
-        // SAFETY: each task has a part of C of its own, and its worker a packed strip of its own.
+        let groups = Panels { lines: self.panels.count, count: self.groups(strips, threads) };
+        // Strip after strip of one group: the same thread packed its panels, and packs the next strip with this one.
+        // SAFETY: each task has a part of C of its own, and its worker packed strips of its own.
         team.run(strips * groups.count, &|task, place| unsafe {
-            let (strip, group) = (task / groups.count, task % groups.count);
+            let (group, strip) = (task / strips, task % strips);
             self.compute(strip, groups.start(group), groups.start(group + 1), place);
         });
     }
 
-    /// Into how many groups to cut the panels, so that there are enough tasks for the threads.
-    fn groups(&self, team: &Team<'_>, strips: usize, threads: usize) -> usize {
-        if matches!(team, Team::One(_)) {
+    /// Into how many groups to cut the panels: for threads to keep to their own, and for enough tasks.
+    fn groups(&self, strips: usize, threads: usize) -> usize {
+        if threads == 1 {
             return 1;
         }
         let flops = 2 * self.panels.lines * self.columns * self.terms;
         let tasks = (flops / TASK_FLOPS).clamp(1, threads * TASKS_PER_THREAD);
-        let fewest = if self.pack_b { PANELS_PER_PACKED_STRIP } else { 1 };
-        tasks.div_ceil(strips).clamp(1, (self.panels.count / fewest).max(1))
+        let transposes = matches!(self.b, Right::Strided(b) if b.column != 1) && strips >= 2 * threads;
+        let fewest = match (self.pack_b, transposes) {
+            (false, _) => 1,
+            (true, false) => PANELS_PER_PACKED_STRIP,
+            (true, true) => PANELS_PER_TRANSPOSED_STRIP,
+        };
+        let most = (self.panels.count / fewest).max(1);
+        let groups = tasks.div_ceil(strips).clamp(1, most);
+        if most >= threads { groups.next_multiple_of(threads).min(most) } else { groups }
     }
 
     unsafe fn pack_panel(&self, panel: usize) {
@@ -349,8 +367,9 @@ impl<T: Element> Block<'_, T> {
         let column = self.column + inside;
         let count = gemm.strip().min(self.columns - inside);
         let vectors = count.div_ceil(lanes);
-        // SAFETY: the strip lies inside B; the packed strip belongs to this worker.
-        let mut right = unsafe { self.right(column, count, place.slot) };
+        // SAFETY: the strip lies inside B; the packed strips belong to this worker.
+        let right = unsafe { self.right(column, count, place.slot) };
+        let mut next = self.next(inside + gemm.strip(), place.slot, right.data);
 
         let in_place = self.output.in_place();
         let last_block = self.term + self.terms >= gemm.shape.k;
@@ -368,24 +387,25 @@ impl<T: Element> Block<'_, T> {
         };
         let uses_scratch = in_place.is_none() && self.partial.is_null();
         let mut kept = self.panels.start(from);
-        let strip_ahead = self.ahead(inside + gemm.strip());
         for panel in from..end {
-            let (ahead, ahead_k) = self.ahead_of(strip_ahead, panel);
-            let (row, next) = (self.panels.start(panel), self.panels.start(panel + 1));
-            let (a, a_row, a_k) = self.left(row, next - row);
+            let (row, end_row) = (self.panels.start(panel), self.panels.start(panel + 1));
+            let (a, a_row, a_k) = self.left(row, end_row - row);
             let c = base.wrapping_offset((if uses_scratch { row - kept } else { row }) as isize * stride);
             let mut tile = Tile {
                 worker: place.worker,
                 batch: self.batch,
                 row: self.row + row,
                 column,
-                rows: next - row,
+                rows: end_row - row,
                 columns: count,
                 values: c,
                 stride: stride as usize,
             };
             // SAFETY: the tile is this task's alone.
             let fetched = in_place.is_none() && self.term == 0 && unsafe { self.output.fetch(&tile) };
+            // Not with the first panel: the first rows have been asked for only now.
+            let to_pack =
+                next.as_mut().filter(|_| panel > from).and_then(|next| next.take(self.terms / ROUND));
             let call = TileCall {
                 k: self.terms,
                 a,
@@ -393,25 +413,34 @@ impl<T: Element> Block<'_, T> {
                 a_k,
                 b: right.data,
                 b_k: right.row,
-                b_copy: right.copy,
                 c,
                 c_row: stride,
+                next: to_pack.unwrap_or(Rows { from: right.data, row: 0, to: std::ptr::null_mut() }),
                 last: count - (vectors - 1) * lanes,
-                ahead,
-                ahead_k,
                 accumulate: accumulate || fetched,
             };
+            let rows = end_row - row;
+            let kernel = if to_pack.is_some() {
+                gemm.kernels.copying_tiles[rows - 1]
+            } else if self.packed_a.is_null() {
+                gemm.kernels.tiles[rows - 1][vectors - 1]
+            } else {
+                gemm.kernels.packed_tiles[rows - 1][vectors - 1]
+            };
             // SAFETY: the tile lies inside the block; its operands are packed or vouched for by the caller.
-            unsafe { self.tiles(&right)[next - row - 1][vectors - 1](&call) };
-            right = right.next(vectors * lanes);
-            let full = (next - kept + gemm.kernels.tiles.len()) * lanes * VECTORS > SCRATCH;
+            unsafe { kernel(&call) };
+            let full = (end_row - kept + gemm.kernels.tiles.len()) * lanes * VECTORS > SCRATCH;
             if in_place.is_none() && last_block && (full || panel + 1 == end) {
                 tile.values = c.wrapping_offset((kept as isize - row as isize) * stride);
-                (tile.row, tile.rows) = (self.row + kept, next - kept);
+                (tile.row, tile.rows) = (self.row + kept, end_row - kept);
                 // SAFETY: the rows from `kept` on are complete, and no other task has them.
                 unsafe { self.output.deliver(&tile) };
-                kept = next;
+                kept = end_row;
             }
+        }
+        if let Some(next) = next {
+            // SAFETY: as above.
+            unsafe { self.finish(next) };
         }
     }
 
@@ -424,98 +453,5 @@ impl<T: Element> Block<'_, T> {
         } else {
             (self.packed_a.wrapping_add(row * self.terms), 1, rows as isize)
         }
-    }
-
-    /// The header of a worker's packed strip.
-    fn header(&self, slot: usize) -> *mut (usize, usize) {
-        self.packed_b.wrapping_add(slot * self.packed_b_per_worker).cast()
-    }
-
-    /// Where the strip begins that this worker will most likely pack next, and its stride of terms; only where packing
-    /// reads a piece here and a piece there, which the hardware does not foresee.
-    fn ahead(&self, inside: usize) -> Option<(*const T, isize)> {
-        match self.b {
-            Right::Strided(b) if self.pack_b && b.column == 1 && inside < self.columns => {
-                let offset = self.term as isize * b.row + (self.column + inside) as isize;
-                Some((b.data.wrapping_offset(offset), b.row))
-            }
-            _ => None,
-        }
-    }
-
-    /// The cache lines of the strip `ahead` to ask for during the tile of `panel`: those of one column of lines, a
-    /// part of the terms.
-    fn ahead_of(&self, ahead: Option<(*const T, isize)>, panel: usize) -> (*const T, isize) {
-        const LINE: usize = 64;
-        let lines = self.gemm.strip() * size_of::<T>() / LINE;
-        match ahead {
-            Some((from, stride)) if panel < lines * PREFETCH_EVERY => {
-                let term = panel / lines * self.terms / PREFETCH_EVERY;
-                let line = panel % lines * (LINE / size_of::<T>());
-                (from.wrapping_add(line).wrapping_offset(term as isize * stride), stride)
-            }
-            _ => (self.packed_b.cast(), 0),
-        }
-    }
-
-    /// The tile kernels for these operands.
-    fn tiles(&self, right: &Strip<T>) -> &'static [[Kernel<TileCall<T>>; VECTORS]] {
-        let kernels = self.gemm.kernels;
-        match (self.packed_a.is_null(), right.copy.is_null()) {
-            (true, _) => kernels.tiles,
-            (false, true) => kernels.packed_tiles,
-            (false, false) => kernels.copying_tiles,
-        }
-    }
-
-    /// `count` columns of B, packed or in place.
-    unsafe fn right(&self, column: usize, count: usize, slot: usize) -> Strip<T> {
-        let width = count.next_multiple_of(self.gemm.kernels.lanes) as isize;
-        let copy = std::ptr::null_mut();
-        let b = match self.b {
-            Right::Packed { data, .. } => {
-                let data = data.wrapping_add(self.gemm.packed_offset(self.term, self.terms, column));
-                return Strip { data, row: width, copy };
-            }
-            Right::Strided(b) => b,
-        };
-        let offset = self.term as isize * b.row + column as isize * b.column;
-        let in_place = Strip { data: b.data.wrapping_offset(offset), row: b.row, copy };
-        if !self.pack_b {
-            return in_place;
-        }
-        let header = self.header(slot);
-        let to = header.cast::<u8>().wrapping_add(STRIP_HEADER_BYTES).cast::<T>();
-        // SAFETY: this part of the workspace belongs to this worker.
-        let known = unsafe { header.replace((column, self.term)) };
-        if known == (column, self.term) {
-            return Strip { data: to, row: width, copy };
-        }
-        if b.column == 1 && !self.packed_a.is_null() {
-            return Strip { copy: to, ..in_place };
-        }
-        // SAFETY: the strip lies inside B, and `to` belongs to this worker.
-        unsafe { self.gemm.pack_strip(b, column, count, self.term, self.terms, to) };
-        Strip { data: to, row: width, copy }
-    }
-}
-
-/// One strip of B as a tile kernel reads it.
-#[derive(Clone, Copy)]
-struct Strip<T> {
-    data: *const T,
-    /// From one term to the next.
-    row: isize,
-    /// Where the first tile's kernel packs it in passing; null when it need not.
-    copy: *mut T,
-}
-
-impl<T> Strip<T> {
-    /// The strip for the tiles after the first: the copy, if one was made, whose rows have `width` elements.
-    fn next(self, width: usize) -> Strip<T> {
-        if self.copy.is_null() {
-            return self;
-        }
-        Strip { data: self.copy, row: width as isize, copy: std::ptr::null_mut() }
     }
 }

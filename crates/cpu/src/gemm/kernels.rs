@@ -24,8 +24,8 @@ pub struct Kernels<T: 'static> {
     pub(super) tiles: &'static [[Kernel<TileCall<T>>; VECTORS]],
     /// Tile kernels for a packed panel of A.
     pub(super) packed_tiles: &'static [[Kernel<TileCall<T>>; VECTORS]],
-    /// The same, packing B in passing.
-    pub(super) copying_tiles: &'static [[Kernel<TileCall<T>>; VECTORS]],
+    /// The same for full strips, packing rows of the next strip of B in passing: `copying_tiles[rows - 1]`.
+    pub(super) copying_tiles: &'static [Kernel<TileCall<T>>],
     pub(super) pack: Kernel<PackCall<T>>,
     pub(super) along_one_row: Kernel<MatvecCall<T>>,
     pub(super) along_few_rows: Kernel<MatvecCall<T>>,
@@ -86,9 +86,9 @@ macro_rules! kernels {
 
             $(pub(super) static $table: Kernels<<$vector as Simd>::Scalar> = Kernels {
                 lanes: $lanes,
-                tiles: kernels!(@tiles $vector, false, false, $rows),
-                packed_tiles: kernels!(@tiles $vector, true, false, $rows),
-                copying_tiles: kernels!(@tiles $vector, true, true, $rows),
+                tiles: kernels!(@tiles $vector, false, $rows),
+                packed_tiles: kernels!(@tiles $vector, true, $rows),
+                copying_tiles: kernels!(@copying_tiles $vector, $rows),
                 pack: enter_pack::<$vector, $lanes>,
                 along_one_row: enter_along_terms::<$vector, $lanes, 1>,
                 along_few_rows: enter_along_terms::<$vector, $lanes, FEW_ROWS>,
@@ -98,8 +98,11 @@ macro_rules! kernels {
             };)*
         }
     };
-    (@tiles $vector:ty, $packed:literal, $copy:literal, [$($rows:literal)*]) => {
-        &[$([enter_tile::<$vector, $rows, 1, $packed, $copy>, enter_tile::<$vector, $rows, 2, $packed, $copy>]),*]
+    (@tiles $vector:ty, $packed:literal, [$($rows:literal)*]) => {
+        &[$([enter_tile::<$vector, $rows, 1, $packed, false>, enter_tile::<$vector, $rows, 2, $packed, false>]),*]
+    };
+    (@copying_tiles $vector:ty, [$($rows:literal)*]) => {
+        &[$(enter_tile::<$vector, $rows, VECTORS, true, true>),*]
     };
 }
 

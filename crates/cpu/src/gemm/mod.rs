@@ -9,9 +9,9 @@
 //! zero; the block sums are added in order (onto C's old value when accumulating). For m or n equal to 1: see
 //! `matvec.rs`. The multiply-add is fused on AVX-512, AVX2 and AArch64, and rounds twice on the x86-64 baseline.
 //!
-//! The files in the order of use: `plan` cuts a shape into blocks, `drive` runs the blocks, `vector` runs products with
-//! a vector, `output` hands over tiles, `kernels` is the table of the kernels in `tile`, `pack` and `matvec`, which are
-//! written in the vectors of `simd` and `x86`.
+//! The files in the order of use: `plan` cuts a shape into blocks, `drive` runs the blocks, `strips` packs B for it,
+//! `vector` runs products with a vector, `output` hands over tiles, `kernels` is the table of the kernels in `tile`,
+//! `pack` and `matvec`, which are written in the vectors of `simd` and `x86`.
 
 mod drive;
 mod kernels;
@@ -20,6 +20,7 @@ mod output;
 pub(crate) mod pack;
 mod plan;
 pub(crate) mod simd;
+mod strips;
 mod tile;
 mod vector;
 #[cfg(target_arch = "x86_64")]

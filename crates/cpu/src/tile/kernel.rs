@@ -164,7 +164,7 @@ impl TileKernel {
             Strategy::Map => TILE,
             Strategy::Along => length.div_ceil(wanted.div_ceil(row_count.max(1))).clamp(1, TILE),
             Strategy::Segments => length.div_ceil(wanted.div_ceil(row_count.max(1))).clamp(16, TILE),
-            Strategy::Across => {
+            Strategy::Across | Strategy::Few => {
                 length.div_ceil(wanted.div_ceil(row_count.max(1))).next_multiple_of(16).clamp(16, COLUMNS)
             }
             Strategy::Rows(_) => COLUMNS,

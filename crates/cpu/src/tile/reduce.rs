@@ -151,7 +151,7 @@ impl Reductions {
             *scratch = at + bytes;
             at
         };
-        let is_across = matches!(strategy, Strategy::Across | Strategy::Rows(_));
+        let is_across = matches!(strategy, Strategy::Across | Strategy::Few | Strategy::Rows(_));
         let mut each = Vec::with_capacity(classes.len());
         for (step, class) in kernel.reductions.iter().zip(classes) {
             let how = match table::combiner(isa, step.kind, *class) {
@@ -335,6 +335,7 @@ impl TileKernel {
                 Strategy::Map | Strategy::Along => self.along(body, scratch, points, blocks),
                 Strategy::Segments => self.segments(body, scratch, points),
                 Strategy::Across => self.across(body, scratch, points, blocks, 1),
+                Strategy::Few => self.few(body, scratch, points),
                 Strategy::Rows(rows) => self.across(body, scratch, points, blocks, rows),
             }
             if self.sweep_length() == 0 {
@@ -421,6 +422,55 @@ impl TileKernel {
                         }
                     }
                 }
+            }
+        }
+    }
+
+    /// All points at once. Accumulators that no element has would only be combined with the identity: they are left out.
+    unsafe fn few(&self, body: &mut Frame<'_>, scratch: *mut u8, points: Points) {
+        let ops = &self.body.lowered;
+        let (columns, sweep) = (points.count, self.sweep_length());
+        let axes = self.rows.len()..self.rows.len() + self.reduced.len();
+        (body.start, body.count) = (points.start, columns);
+        // SAFETY: the caller's promise; accumulators have a row of columns for each of their positions.
+        unsafe {
+            body.run(&ops.row);
+            body.run(&ops.tile);
+            place_index(&mut body.index[axes.clone()], &self.reduced, 0);
+            for position in 0..sweep {
+                body.run(&ops.step_row);
+                body.run(&ops.step);
+                advance(&mut body.index[axes.clone()], &self.reduced);
+                for (reduction, operand) in self.reductions.each.iter().zip(&ops.operands) {
+                    let lanes = body.place(*operand);
+                    let row = columns * reduction.lane;
+                    let to = scratch.add(reduction.accumulators + position * row);
+                    match reduction.how {
+                        How::ArgMax(arg) => {
+                            (arg.across)(reduction.best(scratch, 0), lanes, columns, position as i32);
+                        }
+                        // Once the identity decides the sign of a sum of negative zeros.
+                        How::Tree(combiner) if position == 0 => {
+                            fill(to, reduction.lane, columns, combiner.identity);
+                            (combiner.accumulate)(to, lanes, columns);
+                        }
+                        How::Tree(_) => std::ptr::copy_nonoverlapping(lanes, to, row),
+                    }
+                }
+            }
+            for reduction in &self.reductions.each {
+                let How::Tree(combiner) = reduction.how else { continue };
+                let (accumulators, row) = (scratch.add(reduction.accumulators), columns * reduction.lane);
+                let (mut live, mut half) = (sweep, WIDTH / 2);
+                while half > 0 {
+                    if live > half {
+                        let others = accumulators.add(half * row);
+                        (combiner.accumulate)(accumulators, others, (live - half) * columns);
+                        live = half;
+                    }
+                    half /= 2;
+                }
+                std::ptr::copy_nonoverlapping(accumulators, scratch.add(reduction.results), row);
             }
         }
     }

@@ -5,6 +5,9 @@ use smallvec::SmallVec;
 use warploom_device::{Bound, IndexMap, Instruction, Kernel};
 use warploom_graph::{Dims, Literal};
 
+/// Extents up to this are those of windows, such as pooling's.
+const SHORT_WINDOW: usize = 4;
+
 /// The same kernel over fewer axes. The order of reduced elements is kept.
 pub(super) fn simplify(kernel: &Kernel) -> Kernel {
     let mut kernel = kernel.clone();
@@ -115,8 +118,48 @@ fn memory_order(kernel: &Kernel, extents: &[usize], space: usize) -> Dims {
     if let Some(store) = kernel.stores.first() {
         order.sort_by_key(|axis| std::cmp::Reverse(store.map.strides[*axis].unsigned_abs()));
     }
+    if kernel.reduced.is_empty() {
+        // Windows: a short axis innermost cuts what is read into short runs, while memory is walked in order.
+        let short = |axis: &usize| extents[*axis] <= SHORT_WINDOW;
+        let windows_first: Dims =
+            order.iter().copied().filter(short).chain(order.iter().copied().filter(|a| !short(a))).collect();
+        if walking_cost(kernel, &windows_first, extents) < walking_cost(kernel, &order, extents) {
+            order = windows_first;
+        }
+    }
     order.extend((space..extents.len()).filter(|axis| extents[*axis] != 1));
     order
+}
+
+/// Rough nanoseconds for a lane to find its elements when axes are walked in this order, apart from arithmetic.
+fn walking_cost(kernel: &Kernel, order: &[usize], extents: &[usize]) -> f64 {
+    let mut cost = 0.0;
+    let mut add = |map: &IndexMap| {
+        let (mut run, mut stride) = (1, 0);
+        for axis in order.iter().rev() {
+            let step = map.strides[*axis];
+            let is_bounded = map.bounds.iter().any(|bound| bound.axis == *axis);
+            if is_bounded || run > 1 && step != stride * run as i64 {
+                break;
+            }
+            if run == 1 {
+                stride = step;
+            }
+            run *= extents[*axis];
+        }
+        let lane = if stride.unsigned_abs() <= 1 { 0.05 } else { 0.7 };
+        cost += lane + 6.0 / run as f64;
+    };
+    for instruction in &kernel.body {
+        if let Instruction::Load { map, .. }
+        | Instruction::LoadAt { map, .. }
+        | Instruction::Index { map, .. } = instruction
+        {
+            add(map);
+        }
+    }
+    kernel.stores.iter().for_each(|store| add(&store.map));
+    cost
 }
 
 /// Whether every map walks `inner` and then `outer` as one axis.

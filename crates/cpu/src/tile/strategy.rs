@@ -14,6 +14,9 @@ pub(super) const SHORT: usize = 64;
 /// Most columns of a tile whose steps are the reduced elements: its accumulators stay in the nearest cache.
 pub(super) const COLUMNS: usize = 256;
 
+/// So few reduced elements are better taken one by one for many points than together point by point.
+const FEW: usize = 4;
+
 /// No axes.
 const NONE: Range<usize> = 0..0;
 
@@ -28,6 +31,8 @@ pub(super) enum Strategy {
     Segments,
     /// Points are the vector axis; reduced elements are steps.
     Across,
+    /// As `Across`, where there are at most [`WIDTH`] reduced elements: each has an accumulator of its own.
+    Few,
     /// As `Across`, this many reduced elements in a tile; a power of two of at most [`WIDTH`].
     Rows(usize),
 }
@@ -66,11 +71,11 @@ pub(super) fn plan(kernel: &Kernel) -> Plan {
         Strategy::Map => points.clone(),
         Strategy::Along => walk([0..space, NONE], [space..rank, NONE]),
         Strategy::Segments => walk([0..split, NONE], [split..space, space..rank]),
-        Strategy::Across => walk([0..split, space..rank], [split..space, NONE]),
+        Strategy::Across | Strategy::Few => walk([0..split, space..rank], [split..space, NONE]),
         Strategy::Rows(_) => walk([0..split, NONE], [space..rank, split..space]),
     };
     let first_step = match strategy {
-        Strategy::Across => split,
+        Strategy::Across | Strategy::Few => split,
         Strategy::Map | Strategy::Along | Strategy::Segments | Strategy::Rows(_) => body.outer.len(),
     };
     let is_interchanged =
@@ -105,7 +110,10 @@ fn choose(kernel: &Kernel, points: usize) -> Strategy {
         let (along, across) = (contiguous(kernel, rank - 1), contiguous(kernel, space - 1));
         along > across || along == across && sweep >= SHORT
     };
-    if is_along && (sweep >= SHORT || points <= 1 || sweep == 0) {
+    let is_scattered = !is_along || sweep <= FEW || kernel.reduced.len() > 1;
+    if (1..=WIDTH).contains(&sweep) && points >= WIDTH && is_scattered {
+        Strategy::Few
+    } else if is_along && (sweep >= SHORT || points <= 1 || sweep == 0) {
         Strategy::Along
     } else if is_along {
         Strategy::Segments

@@ -6,7 +6,7 @@ use crate::model::{Model, OnDevice, extents};
 use crate::module::{Mode, Module};
 use crate::parameters::{Parameters, Visitor, VisitorMut};
 use crate::scope::in_module;
-use warploom_tensor::{Error, Integers, Tensor};
+use warploom_tensor::{DType, Error, Integers, Tensor};
 
 /// The description of layers one after another.
 ///
@@ -53,7 +53,7 @@ impl Sequential {
         Model::new(stack, input, device)
     }
 
-    fn stack(self, mut assembly: Assembly) -> Result<Stack, Error> {
+    pub(super) fn stack(self, mut assembly: Assembly) -> Result<Stack, Error> {
         for layer in self.layers {
             layer.assemble(&mut assembly)?;
         }
@@ -103,5 +103,9 @@ impl Module for Stack {
             x = in_module(&position.to_string(), &x, || module.forward(&x, mode));
         }
         x
+    }
+
+    fn input_dtype(&self) -> Option<DType> {
+        self.modules.first().and_then(Module::input_dtype)
     }
 }

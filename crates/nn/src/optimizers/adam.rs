@@ -1,9 +1,9 @@
 //! Adam, with weight decay added to the gradient or apart from it.
 
 use crate::optimizers::sgd::decayed;
-use crate::optimizers::{Moment, Optimizer, Update};
+use crate::optimizers::{Moment, Optimizer, Update, share};
 use crate::schedules::{Constant, Schedule};
-use warploom_tensor::{ElementwiseMethods, Tensor};
+use warploom_tensor::{ElementwiseMethods, Error, Tensor};
 
 /// Adam (Kingma and Ba 2015) as torch.optim.Adam: `m ← β₁m + (1 - β₁)g`; `v ← β₂v + (1 - β₂)g²`;
 /// `p ← p - rate / (1 - β₁ᵗ)·m / (√v / √(1 - β₂ᵗ) + ε)`.
@@ -66,6 +66,11 @@ impl<const DECOUPLED: bool> Optimizer for Adaptive<DECOUPLED> {
 
     fn schedule(&self) -> &dyn Schedule {
         &*self.schedule
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        share(self.name(), "beta1", self.beta1)?;
+        share(self.name(), "beta2", self.beta2)
     }
 
     fn slots(&self) -> &'static [&'static str] {

@@ -2,13 +2,15 @@
 
 use crate::optimizers::{Moment, Optimizer, Update};
 use crate::schedules::{Constant, Schedule};
-use warploom_tensor::Tensor;
+use warploom_tensor::{Elementwise, ElementwiseMethods, Error, Tensor};
 
-/// Gradient descent as torch.optim.SGD: `g ← g + decay·p`; `v ← momentum·v + g`; `p ← p - rate·v`, or with Nesterov's
-/// momentum `p ← p - rate·(g + momentum·v)` (Sutskever et al. 2013). Without momentum `p ← p - rate·g`.
+/// Gradient descent as torch.optim.SGD: `g ← g + decay·p`; `v ← momentum·v + (1 - dampening)·g`, at the first step `v ← g`;
+/// `p ← p - rate·v`, or with Nesterov's momentum `p ← p - rate·(g + momentum·v)` (Sutskever et al. 2013). Without momentum
+/// `p ← p - rate·g`.
 pub struct Sgd {
     learning_rate: f64,
     momentum: f64,
+    dampening: f64,
     nesterov: bool,
     weight_decay: f64,
     schedule: Box<dyn Schedule>,
@@ -17,12 +19,25 @@ pub struct Sgd {
 impl Sgd {
     /// Plain, with a constant learning rate.
     pub fn new(learning_rate: f64) -> Sgd {
-        Sgd { learning_rate, momentum: 0.0, nesterov: false, weight_decay: 0.0, schedule: Box::new(Constant) }
+        Sgd {
+            learning_rate,
+            momentum: 0.0,
+            dampening: 0.0,
+            nesterov: false,
+            weight_decay: 0.0,
+            schedule: Box::new(Constant),
+        }
     }
 
     /// With momentum, such as 0.9.
     pub fn momentum(self, momentum: f64) -> Sgd {
         Sgd { momentum, ..self }
+    }
+
+    /// With the gradient added to the momentum only in part, 0 by default; without effect where the momentum is 0, and
+    /// not to be had with Nesterov's.
+    pub fn dampening(self, dampening: f64) -> Sgd {
+        Sgd { dampening, ..self }
     }
 
     /// With the momentum looked ahead along; without effect where it is 0.
@@ -54,12 +69,27 @@ impl Optimizer for Sgd {
         &*self.schedule
     }
 
+    fn check(&self) -> Result<(), Error> {
+        if self.nesterov && self.dampening != 0.0 {
+            let message = format!("takes no dampening with Nesterov's momentum, found {}", self.dampening);
+            return Err(Error::new("sgd", message));
+        }
+        Ok(())
+    }
+
     fn slots(&self) -> &'static [&'static str] {
         if self.momentum == 0.0 { &[] } else { &["momentum"] }
     }
 
+    /// The rate, and with dampening the share of the gradient that the momentum takes.
     fn shared(&self, now: &Moment) -> Vec<Tensor> {
-        vec![now.learning_rate.clone()]
+        let rate = now.learning_rate.clone();
+        if self.dampening == 0.0 || self.momentum == 0.0 {
+            return vec![rate];
+        }
+        let first = now.step.compare(Elementwise::EQUAL, 0.0);
+        let share = first.select(&rate.full_like(1.0), &rate.full_like(1.0 - self.dampening));
+        vec![rate, share]
     }
 
     fn update(&self, parameter: &Tensor, gradient: &Tensor, slots: &[Tensor], shared: &[Tensor]) -> Update {
@@ -68,7 +98,10 @@ impl Optimizer for Sgd {
         let Some(velocity) = slots.first() else {
             return Update { parameter: parameter - rate * gradient, slots: Vec::new() };
         };
-        let velocity = velocity * self.momentum + &gradient;
+        let velocity = match shared.get(1) {
+            Some(share) => velocity * self.momentum + &gradient * share,
+            None => velocity * self.momentum + &gradient,
+        };
         let direction = if self.nesterov { gradient + &velocity * self.momentum } else { velocity.clone() };
         Update { parameter: parameter - rate * direction, slots: vec![velocity] }
     }

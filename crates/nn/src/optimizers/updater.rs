@@ -38,12 +38,13 @@ impl Updater {
     /// Makes the state, on the parameters' device.
     ///
     /// # Errors
-    /// No parameters; one that is not of floats or could not be made; what the device reports.
+    /// An optimizer with numbers that cannot be; no parameters; one that is not of floats or could not be made; what the device reports.
     pub fn new<V: Borrow<Variable>>(
         optimizer: impl Optimizer + 'static,
         parameters: impl IntoIterator<Item = V>,
     ) -> Result<Updater, Error> {
         let name = optimizer.name();
+        optimizer.check()?;
         let parameters: Vec<Variable> = parameters.into_iter().map(|p| p.borrow().clone()).collect();
         let Some(first) = parameters.first() else {
             return Err(Error::new(name, "has no parameters to change"));

@@ -17,21 +17,38 @@ pub fn null() -> Device {
 }
 
 /// Numbers by name, written by golden/make.py.
-pub struct Golden(HashMap<String, Vec<f64>>);
+pub struct Golden {
+    values: HashMap<String, Vec<f64>>,
+    /// In the order of the file.
+    names: Vec<String>,
+}
 
 impl Golden {
     /// From the text of a file.
     pub fn new(text: &str) -> Golden {
         let entry = |line: &str| {
-            let (name, numbers) = line.split_once(": ").expect("name: numbers");
-            (name.to_owned(), numbers.split(' ').map(|n| n.parse().expect("a number")).collect())
+            let (name, numbers) = line.split_once(":").expect("name: numbers");
+            (name.to_owned(), numbers.split_whitespace().map(|n| n.parse().expect("a number")).collect())
         };
-        Golden(text.lines().map(entry).collect())
+        let entries: Vec<(String, Vec<f64>)> = text.lines().map(entry).collect();
+        let names = entries.iter().map(|(name, _)| name.clone()).collect();
+        Golden { values: entries.into_iter().collect(), names }
+    }
+
+    /// What follows `prefix` in the names that begin with it, in the order of the file.
+    pub fn names(&self, prefix: &str) -> impl Iterator<Item = &str> {
+        self.names.iter().filter_map(move |name| name.strip_prefix(prefix))
     }
 
     /// The numbers of a name.
     pub fn get(&self, name: &str) -> &[f64] {
-        self.0.get(name).unwrap_or_else(|| panic!("no {name} in the golden file"))
+        self.values.get(name).unwrap_or_else(|| panic!("no {name} in the golden file"))
+    }
+
+    /// The numbers of a name as a tensor of f32, of the shape that stands beside them.
+    pub fn shaped(&self, name: &str) -> Tensor {
+        let shape: Vec<usize> = self.get(&format!("{name} shape")).iter().map(|n| *n as usize).collect();
+        self.tensor(name, &shape)
     }
 
     /// The numbers of a name as a tensor of f32.

@@ -9,7 +9,7 @@ use warploom_tensor::{DType, Error, Tensor, Variable};
 
 /// The error's text, which must contain all of `parts`.
 #[track_caller]
-fn says<T>(result: Result<T, Error>, parts: &[&str]) {
+pub fn says<T>(result: Result<T, Error>, parts: &[&str]) {
     let text = result.err().expect("an error").to_string();
     for part in parts {
         assert!(text.contains(part), "no `{part}` in:\n{text}");
@@ -25,10 +25,14 @@ fn losses_never_broadcast() {
     null().scope(|| {
         let (wide, narrow) = (zeros(&[100, 10]), zeros(&[100, 1]));
         type Loss = fn(&Tensor, &Tensor) -> Tensor;
-        let all: [(&str, Loss); 3] = [
+        let all: [(&str, Loss); 7] = [
             ("mean_squared_error", losses::mean_squared_error),
             ("mean_absolute_error", losses::mean_absolute_error),
             ("binary_cross_entropy_with_logits", losses::binary_cross_entropy_with_logits),
+            ("huber", |p, t| losses::huber(p, t, 1.0)),
+            ("smooth_l1", |p, t| losses::smooth_l1(p, t, 1.0)),
+            ("kullback_leibler_divergence", losses::kullback_leibler_divergence),
+            ("hinge", losses::hinge),
         ];
         for (name, loss) in all {
             says(loss(&wide, &narrow).shape(), &[name, "[100, 10]", "[100, 1]", "one unit"]);
@@ -54,6 +58,18 @@ fn cross_entropy_says_what_labels_it_takes() {
         says(loss(&whole(&[5])), &["[6, 4] and [5]"]);
         says(loss(&zeros(&[6])), &["f32", "cast them to i32"]);
         assert!(loss(&Tensor::zeros(&[6], DType::U8)).is_ok());
+        let labels = whole(&[6]);
+        says(
+            losses::negative_log_likelihood(&logits, &whole(&[5])).shape(),
+            &["negative_log", "[6, 4] and [5]"],
+        );
+        let with = |smoothing, weights: Option<&Tensor>| {
+            losses::cross_entropy_with(&logits, &labels, smoothing, weights).shape()
+        };
+        says(with(1.5, None), &["cross_entropy_with", "0 to 1", "1.5"]);
+        says(with(0.0, Some(&zeros(&[3]))), &["weights [4]", "[3]"]);
+        says(losses::huber(&logits, &logits, 0.0).shape(), &["huber", "delta above 0"]);
+        says(losses::smooth_l1(&logits, &logits, f64::NAN).shape(), &["smooth_l1", "beta above 0", "NaN"]);
     });
 }
 

@@ -1,12 +1,12 @@
 //! Against values that PyTorch gave; see golden/make.py.
 
 use crate::common::{Golden, cpu, distance, numbers};
-use warploom_nn::schedules::{Constant, Cosine};
+use warploom_nn::schedules::{Constant, Cosine, Exponential, MultiStep, OneCycle, Polynomial, Step};
 use warploom_nn::{
-    Activation, Adam, AdamW, Dense, Mode, Model, Module, Optimizer, Parameters, Schedule, Sequential, Sgd,
-    TrainingStep, losses,
+    Activation, Adam, AdamW, Clipping, Dense, Mode, Model, Module, Optimizer, Parameters, RmsProp, Schedule,
+    Sequential, Sgd, TrainingStep, losses,
 };
-use warploom_tensor::{Device, InputSpec, Tensor, Variable, gradients};
+use warploom_tensor::{DType, Device, InputSpec, Range, Tensor, Variable, gradients};
 
 type Loss = fn(&Tensor, &Tensor) -> Tensor;
 
@@ -19,14 +19,30 @@ fn loss_of(name: &str) -> Loss {
         "mae" => losses::mean_absolute_error,
         "cross_entropy" => losses::cross_entropy,
         "bce" => losses::binary_cross_entropy_with_logits,
+        "huber" => |p, t| losses::huber(p, t, 0.7),
+        "smooth_l1" => |p, t| losses::smooth_l1(p, t, 0.5),
+        "nll" => losses::negative_log_likelihood,
+        "cross_entropy_smoothed" => |p, t| losses::cross_entropy_with(p, t, 0.1, None),
+        "cross_entropy_weighted" => |p, t| losses::cross_entropy_with(p, t, 0.0, Some(&class_weights())),
+        "cross_entropy_both" => |p, t| losses::cross_entropy_with(p, t, 0.3, Some(&class_weights())),
+        "kl" => losses::kullback_leibler_divergence,
+        "hinge" => losses::hinge,
         _ => panic!("{name}"),
     }
 }
 
+fn class_weights() -> Tensor {
+    Tensor::from([0.5f32, 2.0, 1.25])
+}
+
+fn takes_labels(loss: &str) -> bool {
+    loss.starts_with("cross_entropy") || loss == "nll"
+}
+
 fn rate_of(optimizer: &str) -> f64 {
     match optimizer {
-        "sgd" => 0.1,
-        "momentum" | "nesterov" => 0.05,
+        "sgd" | "clip_norm" | "clip_value" => 0.1,
+        "momentum" | "dampened" | "nesterov" => 0.05,
         _ => 0.01,
     }
 }
@@ -51,6 +67,13 @@ fn optimizer_of(name: &str, schedule: &'static str) -> Box<dyn Optimizer> {
         "sgd" => Box::new(Sgd::new(rate).weight_decay(0.01).schedule(by)),
         "momentum" => Box::new(Sgd::new(rate).momentum(0.9).schedule(by)),
         "nesterov" => Box::new(Sgd::new(rate).momentum(0.9).nesterov().weight_decay(0.001).schedule(by)),
+        "dampened" => Box::new(Sgd::new(rate).momentum(0.9).dampening(0.3).schedule(by)),
+        "clip_norm" | "clip_value" => Box::new(Sgd::new(rate).momentum(0.9).schedule(by)),
+        "rmsprop" => Box::new(RmsProp::new(rate).schedule(by)),
+        "rmsprop_centred" => {
+            let centred = RmsProp::new(rate).smoothing(0.9).centred().momentum(0.8).weight_decay(0.01);
+            Box::new(centred.schedule(by))
+        }
         "adam" => Box::new(Adam::new(rate).schedule(by)),
         "adamw" => Box::new(AdamW::new(rate).schedule(by)),
         _ => panic!("{name}"),
@@ -77,29 +100,38 @@ fn batch(golden: &Golden, loss: &str) -> [Tensor; 2] {
     [golden.tensor("x", &[6, 8]), target]
 }
 
+/// How the 20 steps are taken.
+#[derive(Clone, Copy, PartialEq)]
+enum Way {
+    Plain,
+    Recorded,
+    /// In micro-batches of two examples, each a launch of its own.
+    Accumulated,
+    /// In micro-batches of two examples, all of them in one launch.
+    AccumulatedInOneLaunch,
+}
+
 /// Runs 20 steps and returns the largest relative distance of losses and parameters.
-fn run(optimizer: &str, schedule: &'static str, loss: &'static str, recorded: bool) -> f64 {
+fn run(optimizer: &str, schedule: &'static str, loss: &'static str, way: Way) -> f64 {
     let golden = Golden::new(include_str!("../golden/steps.txt"));
     let device = cpu();
     let model = network(&golden, &device);
-    let step = TrainingStep::new(&model, loss_of(loss), optimizer_of(optimizer, schedule)).expect("a step");
-    let [x, target] = device.scope(|| batch(&golden, loss));
-    let mut seen = Vec::new();
-    if recorded {
-        let specs = [InputSpec::from(&x), InputSpec::from(&target)];
-        let program =
-            device.try_record(&specs, |inputs| Ok(vec![step.record(&model, &inputs[0], &inputs[1])?.0]));
-        let program = program.expect("a program");
-        for _ in 0..STEPS {
-            let outputs = program.run(&[&x, &target]).expect("a run");
-            seen.push(outputs[0].item::<f32>().expect("a loss") as f64);
-        }
-    } else {
-        for _ in 0..STEPS {
-            let (loss, _) = step.record(&model, &x, &target).expect("a step");
-            seen.push(loss.item::<f32>().expect("a loss") as f64);
-        }
+    let mut step =
+        TrainingStep::new(&model, loss_of(loss), optimizer_of(optimizer, schedule)).expect("a step");
+    match optimizer {
+        "clip_norm" => step = step.clip(Clipping::Norm(0.5)),
+        "clip_value" => step = step.clip(Clipping::Value(0.05)),
+        _ => {}
     }
+    let [x, target] = device.scope(|| batch(&golden, loss));
+    let seen = match way {
+        Way::Plain => plain(&step, &model, &x, &target),
+        Way::Recorded => recorded(&step, &model, &x, &target),
+        Way::Accumulated | Way::AccumulatedInOneLaunch => {
+            step = step.accumulate(3).expect("a step");
+            accumulated(&step, &model, &x, &target, way == Way::AccumulatedInOneLaunch)
+        }
+    };
     let name = format!("{optimizer} {schedule} {loss}");
     let mut worst = distance(&seen, golden.get(&format!("{name} loss")));
     for found in model.named_variables() {
@@ -111,11 +143,52 @@ fn run(optimizer: &str, schedule: &'static str, loss: &'static str, recorded: bo
     worst
 }
 
+fn plain(step: &TrainingStep, model: &Model, x: &Tensor, target: &Tensor) -> Vec<f64> {
+    let one = |_| {
+        let (loss, _) = step.record(model, x, target).expect("a step");
+        loss.item::<f32>().expect("a loss") as f64
+    };
+    (0..STEPS).map(one).collect()
+}
+
+fn recorded(step: &TrainingStep, model: &Model, x: &Tensor, target: &Tensor) -> Vec<f64> {
+    let specs = [InputSpec::from(x), InputSpec::from(target)];
+    let program =
+        model.device().try_record(&specs, |inputs| Ok(vec![step.record(model, &inputs[0], &inputs[1])?.0]));
+    let program = program.expect("a program");
+    let one = |_| program.run(&[x, target]).expect("a run")[0].item::<f32>().expect("a loss") as f64;
+    (0..STEPS).map(one).collect()
+}
+
+/// The mean loss of three micro-batches, for each step.
+fn accumulated(step: &TrainingStep, model: &Model, x: &Tensor, target: &Tensor, together: bool) -> Vec<f64> {
+    let part = |t: &Tensor, i: isize| t.slice(&[Range::new(2 * i, 2 * i + 2)]);
+    let specs = [(DType::F32, &[2usize, 8][..]), (DType::I32, &[2][..])].map(|(d, s)| InputSpec::new(d, s));
+    let program =
+        model.device().try_record(&specs, |inputs| Ok(vec![step.record(model, &inputs[0], &inputs[1])?.0]));
+    let program = program.expect("a program");
+    let mut seen = Vec::new();
+    let whole = together.then(|| program.repeat(3, &[true, true]).expect("a program"));
+    for _ in 0..STEPS {
+        let losses: Vec<f64> = match &whole {
+            Some(whole) => {
+                let (x, target) = (x.reshape([3, 2, 8]), target.reshape([3, 2]));
+                numbers(&whole.run(&[&x, &target]).expect("a run")[0])
+            }
+            None => (0..3)
+                .map(|i| numbers(&program.run(&[&part(x, i), &part(target, i)]).expect("a run")[0])[0])
+                .collect(),
+        };
+        seen.push(losses.iter().sum::<f64>() / 3.0);
+    }
+    seen
+}
+
 #[test]
 fn optimizers_and_schedules_agree_with_pytorch() {
     for optimizer in ["sgd", "momentum", "nesterov", "adam", "adamw"] {
         for schedule in ["constant", "cosine", "warmup"] {
-            let worst = run(optimizer, schedule, "cross_entropy", false);
+            let worst = run(optimizer, schedule, "cross_entropy", Way::Plain);
             println!("{optimizer:>8} {schedule:>8} {worst:.1e}");
             assert!(worst < TOLERANCE, "{optimizer} {schedule}: {worst:e}");
         }
@@ -123,9 +196,55 @@ fn optimizers_and_schedules_agree_with_pytorch() {
 }
 
 #[test]
+fn other_optimizers_and_clipping_agree_with_pytorch() {
+    for optimizer in ["dampened", "rmsprop", "rmsprop_centred", "clip_norm", "clip_value"] {
+        let worst = run(optimizer, "constant", "cross_entropy", Way::Plain);
+        println!("{optimizer:>15} {worst:.1e}");
+        assert!(worst < TOLERANCE, "{optimizer}: {worst:e}");
+    }
+}
+
+#[test]
+fn micro_batches_do_what_one_large_batch_does() {
+    for optimizer in ["adam", "clip_norm"] {
+        for way in [Way::Accumulated, Way::AccumulatedInOneLaunch] {
+            let worst = run(optimizer, "constant", "cross_entropy", way);
+            assert!(worst < TOLERANCE, "{optimizer}: {worst:e}");
+        }
+    }
+}
+
+#[test]
+fn schedules_agree_with_pytorch() {
+    let golden = Golden::new(include_str!("../golden/rates.txt"));
+    let schedules: [(&str, Box<dyn Schedule>); 7] = [
+        ("step", Box::new(Step { every: 7, factor: 0.3 })),
+        ("multi_step", Box::new(MultiStep { milestones: vec![3, 11, 11, 20], factor: 0.5 })),
+        ("exponential", Box::new(Exponential { factor: 0.9 })),
+        ("polynomial", Box::new(Polynomial { total: 20, power: 2.0, minimum: 0.0 })),
+        ("linear", Box::new(Polynomial { total: 20, power: 1.0, minimum: 0.0 })),
+        ("one_cycle", Box::new(OneCycle::new(25))),
+        ("one_cycle_short", Box::new(OneCycle { total: 25, rise: 0.4, start: 5.0, end: 100.0 })),
+    ];
+    for (name, schedule) in schedules {
+        cpu().scope(|| {
+            let wanted = golden.get(name);
+            let rates = |steps: &Tensor, base: Tensor| schedule.learning_rate(&base, steps);
+            let single = rates(&Tensor::arange(wanted.len(), DType::F32), Tensor::from(0.5f32));
+            let double = rates(&Tensor::arange(wanted.len(), DType::F64), Tensor::from(0.5f64));
+            for (step, want) in wanted.iter().enumerate() {
+                let (single, double) = (numbers(&single)[step], double.to_vec::<f64>().expect("rates")[step]);
+                assert!((double - want).abs() < 1e-9 + 1e-8 * want, "{name} {step}: {double} for {want}");
+                assert!((single - want).abs() < 2e-7 + 2e-6 * want, "{name} {step}: {single} for {want}");
+            }
+        });
+    }
+}
+
+#[test]
 fn losses_train_as_in_pytorch() {
     for loss in ["mse", "mae", "cross_entropy", "bce"] {
-        let worst = run("sgd", "constant", loss, false);
+        let worst = run("sgd", "constant", loss, Way::Plain);
         println!("{loss:>13} {worst:.1e}");
         assert!(worst < TOLERANCE, "{loss}: {worst:e}");
     }
@@ -133,22 +252,36 @@ fn losses_train_as_in_pytorch() {
 
 #[test]
 fn a_recorded_step_agrees_too() {
-    let worst = run("adam", "warmup", "cross_entropy", true);
+    let worst = run("adam", "warmup", "cross_entropy", Way::Recorded);
     assert!(worst < TOLERANCE, "{worst:e}");
 }
 
 #[test]
 fn losses_and_their_gradients_agree_with_pytorch() {
     let golden = Golden::new(include_str!("../golden/functions.txt"));
-    for loss in ["mse", "mae", "cross_entropy", "bce"] {
+    let losses = [
+        "mse",
+        "mae",
+        "huber",
+        "smooth_l1",
+        "cross_entropy",
+        "cross_entropy_smoothed",
+        "cross_entropy_weighted",
+        "cross_entropy_both",
+        "nll",
+        "bce",
+        "kl",
+        "hinge",
+    ];
+    for loss in losses {
         let get = |part: &str| format!("{loss} {part}");
         cpu().scope(|| {
             let prediction = Variable::new(golden.tensor(&get("prediction"), &[4, 3]));
-            let target = match loss {
-                "cross_entropy" => {
+            let target = match takes_labels(loss) {
+                true => {
                     Tensor::from(golden.get(&get("target")).iter().map(|x| *x as i32).collect::<Vec<i32>>())
                 }
-                _ => golden.tensor(&get("target"), &[4, 3]),
+                false => golden.tensor(&get("target"), &[4, 3]),
             };
             let value = loss_of(loss)(&prediction.value(), &target);
             let gradient = gradients(&value, &[&prediction]).expect("a gradient").swap_remove(0);
@@ -164,10 +297,24 @@ fn activations_and_their_gradients_agree_with_pytorch() {
     let golden = Golden::new(include_str!("../golden/functions.txt"));
     let activations = [
         ("relu", Activation::Relu),
+        ("leaky_relu", Activation::LeakyRelu { slope: 0.2 }),
+        ("elu", Activation::Elu { alpha: 1.3 }),
+        ("selu", Activation::Selu),
+        ("celu", Activation::Celu { alpha: 1.3 }),
+        ("gelu", Activation::Gelu),
+        ("gelu_tanh", Activation::GeluTanh),
+        ("silu", Activation::Silu),
+        ("mish", Activation::Mish),
+        ("softplus", Activation::Softplus),
+        ("softsign", Activation::Softsign),
+        ("relu6", Activation::Relu6),
+        ("hardtanh", Activation::Hardtanh { low: -0.5, high: 2.0 }),
+        ("hardsigmoid", Activation::Hardsigmoid),
+        ("hardswish", Activation::Hardswish),
         ("sigmoid", Activation::Sigmoid),
         ("tanh", Activation::Tanh),
-        ("gelu", Activation::Gelu),
         ("softmax", Activation::Softmax),
+        ("log_softmax", Activation::LogSoftmax),
     ];
     for (name, activation) in activations {
         cpu().scope(|| {
