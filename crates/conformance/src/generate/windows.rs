@@ -32,7 +32,7 @@ impl<'b> Generator<'b, '_> {
         let planar = self.dice.once_in(2);
         let mut input = Dims::from_slice(&[batch, groups * channels]);
         input.extend(if planar { vec![rows, rest] } else { vec![rows * rest] });
-        let outputs = 1 + self.dice.below(4);
+        let outputs = self.dice.pick(&[1, 2, 3, 4, 9, 20]);
         let mut kernel = Dims::from_slice(&[groups * outputs, channels]);
         let mut axes = ConvolveAxes { outputs_first: self.dice.once_in(3), ..ConvolveAxes::new(groups, &[]) };
         for extent in &input[2..] {

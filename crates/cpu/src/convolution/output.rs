@@ -33,6 +33,23 @@ struct Line {
     step: usize,
 }
 
+/// Results of an item that are finished together: for each example `pixels` pixels from `first` on, of `rows` outputs.
+#[derive(Clone, Copy)]
+struct Part {
+    first: usize,
+    pixels: usize,
+    /// First output, counted from the item's.
+    output: usize,
+    rows: usize,
+}
+
+/// Elements from example to example and from output to output.
+#[derive(Clone, Copy)]
+struct Strides {
+    example: usize,
+    row: usize,
+}
+
 impl<T: Element> Run<'_, T> {
     /// Whether the sums of an item whose columns are pixels lie in the order of the pixels.
     fn is_in_order(&self) -> bool {
@@ -90,24 +107,38 @@ impl<T: Element> Run<'_, T> {
             });
             return;
         }
-        if self.is_in_order() {
-            self.finish(item, first * width, pixels, 0, item.outputs, memory.sums, plan.columns);
-            return;
+        let part = Part { first: first * width, pixels, output: 0, rows: item.outputs };
+        if self.is_in_order() && (item.examples == 1 || self.is_outputs_first()) {
+            let strides = Strides { example: pixels, row: plan.columns };
+            return self.finish(item, &part, memory.sums, strides);
         }
-        let stride = item.examples * pixels;
-        let most = (FINISHED_BYTES / size_of::<T>() / stride).max(1);
+        let most = (FINISHED_BYTES / size_of::<T>() / (item.examples * pixels)).max(1);
         for output in (0..item.outputs).step_by(most) {
-            let count = most.min(item.outputs - output);
+            let part = Part { output, rows: most.min(item.outputs - output), ..part };
+            let strides = self.strides(item, &part);
             self.lines(item, |line| {
-                let pixel = line.example * pixels + (line.row - first) * width + line.pixel;
-                for i in 0..count {
+                let pixel = line.example * strides.example + (line.row - first) * width + line.pixel;
+                for i in 0..part.rows {
                     let from = memory.sums.wrapping_add((output + i) * plan.columns + line.column);
-                    let to = memory.finished.wrapping_add(i * stride + pixel);
+                    let to = memory.finished.wrapping_add(i * strides.row + pixel);
                     // SAFETY: the line lies in the sums and in the memory for results in order.
                     unsafe { copy_line(from, line.count, to, line.step as isize) };
                 }
             });
-            self.finish(item, first * width, pixels, output, count, memory.finished, stride);
+            self.finish(item, &part, memory.finished, strides);
+        }
+    }
+
+    fn is_outputs_first(&self) -> bool {
+        matches!(self.output, Output::FinishOutputsFirst(_))
+    }
+
+    /// How results in order lie for the epilogue, such that each of its parts is dense.
+    fn strides(&self, item: &Item, part: &Part) -> Strides {
+        if self.is_outputs_first() {
+            Strides { example: part.pixels, row: item.examples * part.pixels }
+        } else {
+            Strides { example: part.rows * part.pixels, row: part.pixels }
         }
     }
 
@@ -118,27 +149,38 @@ impl<T: Element> Run<'_, T> {
     pub(super) unsafe fn deliver_outputs(&self, item: &Item, memory: &Memory<T>) {
         let plan = self.plan;
         let pixels = plan.pixels();
-        let stride = item.examples * pixels;
-        let most = (FINISHED_BYTES / size_of::<T>() / stride).max(1);
+        let most = (FINISHED_BYTES / size_of::<T>() / (item.examples * pixels)).max(1);
         for output in (0..item.outputs).step_by(most) {
-            let count = most.min(item.outputs - output);
-            let call = PackCall {
-                from: memory.sums.wrapping_add(output).cast_const(),
-                line: plan.columns as isize,
-                term: 1,
-                count: stride,
-                k: count,
-                to: memory.finished,
-                width: stride,
+            let part = Part { first: 0, pixels, output, rows: most.min(item.outputs - output) };
+            let transpose = |line: usize, count: usize, to: *mut T| {
+                let call = PackCall {
+                    from: memory.sums.wrapping_add(line * plan.columns + output).cast_const(),
+                    line: plan.columns as isize,
+                    term: 1,
+                    count,
+                    k: part.rows,
+                    to,
+                    width: count,
+                };
+                // SAFETY: the outputs lie in the sums; the memory for results in order has room for them.
+                unsafe { (plan.kernels.pack)(&call) };
             };
-            // SAFETY: the outputs lie in the sums; the memory for results in order has room for them.
-            unsafe { (plan.kernels.pack)(&call) };
             if let Output::Store(to) = self.output {
+                transpose(0, item.examples * pixels, memory.finished);
                 // SAFETY: the caller's promise.
-                unsafe { self.store(to, item, output, count, memory.finished) };
-            } else {
-                self.finish(item, 0, pixels, output, count, memory.finished, stride);
+                unsafe { self.store(to, item, output, part.rows, memory.finished) };
+                continue;
             }
+            let strides = self.strides(item, &part);
+            if self.is_outputs_first() {
+                transpose(0, item.examples * pixels, memory.finished);
+            } else {
+                for example in 0..item.examples {
+                    let to = memory.finished.wrapping_add(example * strides.example);
+                    transpose(example * pixels, pixels, to);
+                }
+            }
+            self.finish(item, &part, memory.finished, strides);
         }
     }
 
@@ -180,27 +222,19 @@ impl<T: Element> Run<'_, T> {
         )
     }
 
-    /// Gives a part to the epilogue: for each example of the item `pixels` pixels from `first` on, of `rows` outputs.
-    fn finish(
-        &self,
-        item: &Item,
-        first: usize,
-        pixels: usize,
-        output: usize,
-        rows: usize,
-        values: *mut T,
-        stride: usize,
-    ) {
+    /// Gives a part to the epilogue. An example's results must be dense there, or the item has but one: the epilogue
+    /// may move them together.
+    fn finish(&self, item: &Item, part: &Part, values: *mut T, strides: Strides) {
         let plan = self.plan;
         let tile = Tile {
             worker: item.worker,
             batch: item.group,
-            row: item.output + output,
-            column: item.example * plan.pixels() + first,
-            rows,
-            columns: item.examples * pixels,
+            row: item.output + part.output,
+            column: item.example * plan.pixels() + part.first,
+            rows: part.rows,
+            columns: item.examples * part.pixels,
             values,
-            stride,
+            stride: strides.row,
         };
         match self.output {
             // Several examples come with all their pixels, so these are neighbours.
@@ -209,9 +243,9 @@ impl<T: Element> Run<'_, T> {
                 for example in 0..item.examples {
                     epilogue.finish(&Tile {
                         batch: (item.example + example) * plan.groups + item.group,
-                        column: first,
-                        columns: pixels,
-                        values: tile.values.wrapping_add(example * pixels),
+                        column: part.first,
+                        columns: part.pixels,
+                        values: tile.values.wrapping_add(example * strides.example),
                         ..tile
                     });
                 }
