@@ -23,6 +23,8 @@ pub enum Command {
     Plan(Plan),
     /// Show how a recipe's training step is computed: graph, kernels, memory
     Explain(Explain),
+    /// Write a recipe to start from
+    New(New),
     /// List the built-in recipes
     Recipes(Recipes),
     /// Run benchmark workloads
@@ -44,6 +46,9 @@ pub struct Train {
     /// No progress on standard error
     #[arg(long, short)]
     pub quiet: bool,
+    /// Go on where an interrupted run into the same folder stopped
+    #[arg(long)]
+    pub resume: bool,
 }
 
 #[derive(Args)]
@@ -52,8 +57,8 @@ pub struct Evaluate {
     pub run: PathBuf,
     /// key=value, for any key of the run's recipe
     pub overrides: Vec<String>,
-    /// Test on the data in another folder
-    #[arg(long, value_name = "DIR")]
+    /// Test on other data: a CSV file, a folder of pictures, or a folder of IDX files
+    #[arg(long, value_name = "PATH")]
     pub data: Option<PathBuf>,
     /// Print one JSON object
     #[arg(long)]
@@ -64,7 +69,7 @@ pub struct Evaluate {
 pub struct Predict {
     /// The folder of a run
     pub run: PathBuf,
-    /// IDX files, plain or gzip
+    /// Raw files: pictures or folders of pictures, CSV files, IDX files
     #[arg(required = true)]
     pub inputs: Vec<PathBuf>,
     /// Write to a file: JSON lines if its name ends with .json or .jsonl, else CSV
@@ -105,6 +110,24 @@ pub struct Recipes {
     /// Print one JSON list
     #[arg(long)]
     pub json: bool,
+    /// Print the JSON Schema of recipes
+    #[arg(long)]
+    pub schema: bool,
+    /// Print the reference of all keys, as docs/recipes.md has it
+    #[arg(long)]
+    pub reference: bool,
+}
+
+#[derive(Args)]
+pub struct New {
+    /// A built-in recipe to start from, or your data: a CSV file, a folder of pictures, a folder of IDX files
+    pub from: Option<String>,
+    /// The folder in which recipe.toml is written
+    #[arg(default_value = ".")]
+    pub folder: PathBuf,
+    /// The column of a CSV file that is to be predicted
+    #[arg(long, value_name = "COLUMN")]
+    pub target: Option<String>,
 }
 
 #[derive(Args)]

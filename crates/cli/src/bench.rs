@@ -3,7 +3,7 @@
 
 mod kernels;
 mod measure;
-mod mlp;
+mod networks;
 mod row;
 mod seed;
 mod workloads;
@@ -33,7 +33,7 @@ pub fn run(given: &Bench) -> Ended {
     if let Some(id) = &given.first_step {
         let device = Device::named(&given.device)?;
         return match id.as_str() {
-            "W3" | "mlp" => mlp::first_step(&device).map(|()| ExitCode::SUCCESS),
+            "W3" | "mlp" => networks::first_step(&device).map(|()| ExitCode::SUCCESS),
             _ => Err(Error::invalid(format!("the first step of {id} is not built; W3 is"))),
         };
     }

@@ -2,6 +2,7 @@
 
 mod evaluate;
 mod explain;
+mod new;
 mod plan;
 mod predict;
 mod recipes;
@@ -9,6 +10,7 @@ mod train;
 
 pub use evaluate::evaluate;
 pub use explain::explain;
+pub use new::new;
 pub use plan::plan;
 pub use predict::predict;
 pub use recipes::recipes;

@@ -20,6 +20,7 @@ fn main() -> ExitCode {
         Command::Predict(given) => commands::predict(&given),
         Command::Plan(given) => commands::plan(&given),
         Command::Explain(given) => commands::explain(&given),
+        Command::New(given) => commands::new(&given),
         Command::Recipes(given) => commands::recipes(&given),
         Command::Bench(given) => bench::run(&given),
     };

@@ -19,12 +19,17 @@ pub fn problem(text: &str) {
     note(format_args!("error: {text}"));
 }
 
-/// Rows as columns of equal width; all but the first column are numbers, set to the right.
+/// Rows as columns of equal width on standard output.
 pub fn table(rows: &[Vec<String>]) {
+    aligned(rows).iter().for_each(line);
+}
+
+/// Rows as columns of equal width; all but the first column are numbers, set to the right.
+pub fn aligned(rows: &[Vec<String>]) -> Vec<String> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width =
         |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
-    for row in rows {
+    let text = |row: &Vec<String>| {
         let mut text = String::new();
         for column in 0..columns {
             let (cell, width) = (row.get(column).map_or("", |c| c), width(column).unwrap_or(0));
@@ -33,7 +38,17 @@ pub fn table(rows: &[Vec<String>]) {
                 _ => text.push_str(&format!("  {cell:>width$}")),
             }
         }
-        line(text.trim_end());
+        text.trim_end().to_owned()
+    };
+    rows.iter().map(text).collect()
+}
+
+/// A word as a shell reads it back.
+pub fn shell(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_./=:,+@%".contains(c);
+    match !word.is_empty() && word.chars().all(plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', "'\\''")),
     }
 }
 

@@ -17,5 +17,14 @@ macro_rules! rows {
 
 /// All of them, in the order in which they are listed.
 pub fn built_in() -> &'static [BuiltIn] {
-    rows!["digits", "digits-linear", "mnist", "logistic", "sequential"]
+    rows![
+        "digits",
+        "mnist",
+        "image-folder",
+        "tabular",
+        "resnet-cifar",
+        "digits-linear",
+        "logistic",
+        "sequential"
+    ]
 }

@@ -1,130 +1,221 @@
-//! What a recipe can say that cannot work, found before any data is read.
+//! What a recipe says that cannot work and that its schema cannot tell, found before any data is read.
 
-use crate::schema::{DataKind, Initial, Layer, LayerKind, Loss, OptimizerKind, Recipe, ScheduleKind};
+use crate::document::Problem;
+use crate::schema::{Data, Initial, Layer, Loss, Metric, Network, Recipe, SplitRule, Task};
+use warploom_data::transform::nearest;
 
-type Checked = Result<(), String>;
+type Checked = Result<(), Problem>;
 
 /// Checks the values of a recipe.
 pub(crate) fn check(recipe: &Recipe) -> Checked {
     check_name(&recipe.name)?;
-    check_data(recipe)?;
-    if recipe.model.layers.is_empty() {
-        return Err("`model.layers` is empty; a model has at least one layer".into());
+    check_split(recipe)?;
+    check_network(&recipe.model)?;
+    if !recipe.augment.is_empty() && matches!(recipe.data, Data::Csv { .. } | Data::Logistic) {
+        return Err(Problem::key("augment", "`augment` changes pictures, but this data are rows of numbers"));
     }
-    for (position, layer) in recipe.model.layers.iter().enumerate() {
-        check_layer(layer).map_err(|message| format!("`model.layers.{position}` {message}"))?;
+    if recipe.train.plateau.is_some() && recipe.train.schedule != crate::schema::Schedule::Constant {
+        let message =
+            "`train.plateau` sets the learning rate, and so does `train.schedule`; choose one of them";
+        return Err(Problem::key("train.plateau", message));
     }
-    check_training(recipe)
+    match recipe.data {
+        Data::Csv { .. } if recipe.task == Task::Auto => Ok(()),
+        Data::Csv { .. } => check_task(recipe, recipe.task != Task::Regression),
+        Data::Logistic => check_task(recipe, false),
+        Data::Digits { .. } | Data::Idx { .. } | Data::ImageFolder { .. } => check_task(recipe, true),
+    }
 }
 
 /// The name becomes a folder's.
 fn check_name(name: &str) -> Checked {
     let plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | ' ');
     if name.trim().is_empty() || name.starts_with('.') || !name.chars().all(plain) {
-        return Err(format!("`name` is {name:?}; it names a folder: letters, digits, `-`, `_` and `.`"));
+        let message = format!("`name` is {name:?}; it names a folder: letters, digits, `-`, `_` and `.`");
+        return Err(Problem::value("name", message));
     }
     Ok(())
 }
 
-fn check_data(recipe: &Recipe) -> Checked {
-    let data = &recipe.data;
-    match data.kind {
-        DataKind::Idx => {
-            if data.path.as_ref().is_none_or(|path| path.is_empty()) {
-                return Err("`data.path` is missing: the folder of train-images-idx3-ubyte and its kin; say data.path=DIR".into());
-            }
-            if data.classes.is_some_and(|classes| classes < 2) {
-                return Err("`data.classes` is below 2; there is nothing to tell apart".into());
-            }
-        }
-        DataKind::Digits | DataKind::Logistic => {
-            if data.path.is_some() {
-                return Err("`data.path` is said, but this kind of data is made, not read; kind = \"idx\" reads a folder".into());
-            }
-        }
-    }
-    for (name, count) in [("train", data.train), ("test", data.test)] {
-        if data.kind != DataKind::Digits && count.is_some() {
-            return Err(format!("`data.{name}` is for data of kind \"digits\" alone"));
-        }
-        if count == Some(0) {
-            return Err(format!("`data.{name}` is 0; give at least 1"));
-        }
-    }
-    Ok(())
-}
-
-fn check_layer(layer: &Layer) -> Checked {
-    let only =
-        |kind: LayerKind, given: bool, key: &str| match given && layer.kind != kind {
-            true => Err(format!("has `{key}`, which belongs to {kind:?} alone, not to {:?}", layer.kind)
-                .to_lowercase()),
-            false => Ok(()),
-        };
-    only(LayerKind::Dense, layer.units.is_some(), "units")?;
-    only(LayerKind::Dense, layer.activation.is_some(), "activation")?;
-    only(LayerKind::Dense, layer.weight.is_some(), "weight")?;
-    only(LayerKind::Dense, layer.bias.is_some(), "bias")?;
-    only(LayerKind::Dropout, layer.rate.is_some(), "rate")?;
-    match layer.kind {
-        LayerKind::Flatten => Ok(()),
-        LayerKind::Dense => match (layer.units, layer.weight) {
-            (None, _) => Err("is dense, but lacks `units`".into()),
-            (Some(0), _) => Err("has 0 units; give at least 1".into()),
-            (_, Some(Initial::None)) => Err("has weight = \"none\"; a dense layer has weights".into()),
-            (Some(_), _) => Ok(()),
-        },
-        LayerKind::Dropout => match layer.rate {
-            Some(rate) if (0.0..1.0).contains(&rate) => Ok(()),
-            Some(rate) => {
-                Err(format!("drops at a rate of {rate}; give a number from 0 up to but not including 1"))
-            }
-            None => Err("is dropout, but lacks `rate`".into()),
-        },
-    }
-}
-
-fn check_training(recipe: &Recipe) -> Checked {
-    let train = &recipe.train;
-    let positive = |name: &str, count: usize| match count {
-        0 => Err(format!("`train.{name}` is 0; give at least 1")),
-        _ => Ok(()),
+fn check_split(recipe: &Recipe) -> Checked {
+    let split = &recipe.split;
+    let own_test = match &recipe.data {
+        Data::Digits { .. } | Data::Idx { .. } => true,
+        Data::Csv { test_path, .. } => test_path.is_some(),
+        Data::ImageFolder { .. } | Data::Logistic => false,
     };
-    positive("epochs", train.epochs)?;
-    positive("batch", train.batch)?;
-    if !(train.learning_rate > 0.0 && train.learning_rate.is_finite()) {
-        return Err(format!("`train.learning_rate` is {}; give a number above 0", train.learning_rate));
-    }
-    if !(0.0..1.0).contains(&train.validation) {
-        return Err(format!(
-            "`train.validation` is {}; give a share from 0 up to but not including 1",
-            train.validation
+    if own_test && split.test > 0.0 {
+        return Err(Problem::value(
+            "split.test",
+            "`split.test` is said, but this data has test examples of its own",
         ));
     }
-    if train.weight_decay.is_some_and(|decay| !(decay >= 0.0 && decay.is_finite())) {
-        return Err("`train.weight_decay` is a number of 0 and more".into());
+    if split.validation + split.test >= 1.0 {
+        let message = format!(
+            "`split.validation` {} and `split.test` {} leave nothing to learn from; their sum is below 1",
+            split.validation, split.test
+        );
+        return Err(Problem::value("split.validation", message));
     }
-    match train.momentum {
-        Some(_) if train.optimizer != OptimizerKind::Sgd => {
-            return Err("`train.momentum` is for optimizer = \"sgd\" alone".into());
+    match (split.rule, split.train_per_class, split.validation_per_class) {
+        (SplitRule::FirstOfClass, None, _) => {
+            let message = "rule = \"first_of_class\" needs `split.train_per_class`: how many of each class are learned from";
+            Err(Problem::value("split.rule", message))
         }
-        Some(momentum) if !(0.0..1.0).contains(&momentum) => {
-            return Err(format!(
-                "`train.momentum` is {momentum}; give a number from 0 up to but not including 1"
+        (SplitRule::FirstOfClass, Some(_), _) if own_test => Err(Problem::value(
+            "split.rule",
+            "rule = \"first_of_class\" is for data without test examples of its own",
+        )),
+        (SplitRule::Random, Some(_), _) => Err(only_by_class("train_per_class")),
+        (SplitRule::Random, None, Some(_)) => Err(only_by_class("validation_per_class")),
+        (SplitRule::FirstOfClass, Some(_), _) | (SplitRule::Random, None, None) => Ok(()),
+    }
+}
+
+fn only_by_class(name: &str) -> Problem {
+    let key = format!("split.{name}");
+    Problem::key(&key, format!("`{key}` goes with split.rule=first_of_class"))
+}
+
+fn check_network(model: &Network) -> Checked {
+    match (model.name, model.layers.is_empty()) {
+        (None, true) => {
+            let message = "`model.layers` is empty; give at least one layer, or a `model.name` such as lenet";
+            return Err(Problem::value("model.layers", message));
+        }
+        (Some(_), false) => {
+            return Err(Problem::key(
+                "model.layers",
+                "`model.name` and `model.layers` exclude each other; say one",
             ));
         }
-        Some(_) | None => {}
+        (None, false) | (Some(_), true) => {}
     }
-    if train.warmup.is_some() && train.schedule != ScheduleKind::Cosine {
-        return Err("`train.warmup` is for schedule = \"cosine\" alone".into());
-    }
-    let classes = recipe.data.kind != DataKind::Logistic;
-    if classes != (recipe.loss() == Loss::CrossEntropy) {
-        let (data, loss) =
-            if classes { ("classes", "cross_entropy") } else { ("numbers", "mean_squared_error") };
-        return Err(format!(
-            "the targets of this data are {data}; use train.loss=\"{loss}\" and a task that goes with it"
-        ));
+    check_layers(&model.layers, "model.layers")
+}
+
+fn check_layers(layers: &[Layer], above: &str) -> Checked {
+    for (position, layer) in layers.iter().enumerate() {
+        let key = format!("{above}.{position}");
+        match layer {
+            Layer::Dense { weight: Some(Initial::None), .. } => {
+                let message = format!("`{key}` has weight = \"none\"; a dense layer has weights");
+                return Err(Problem::value(format!("{key}.weight"), message));
+            }
+            Layer::Residual { layers, shortcut } => {
+                if layers.is_empty() {
+                    return Err(Problem::value(&key, format!("`{key}` is a residual block without layers")));
+                }
+                check_layers(layers, &format!("{key}.layers"))?;
+                check_layers(shortcut, &format!("{key}.shortcut"))?;
+            }
+            Layer::Branches { branches, .. } => {
+                if branches.is_empty() {
+                    return Err(Problem::value(&key, format!("`{key}` has no branches; give at least one")));
+                }
+                for (branch, layers) in branches.iter().enumerate() {
+                    check_layers(layers, &format!("{key}.branches.{branch}"))?;
+                }
+            }
+            _ => {}
+        }
     }
     Ok(())
+}
+
+/// Loss, metrics and what is watched, held against targets that are classes or numbers.
+pub(crate) fn check_task(recipe: &Recipe, classes: bool) -> Checked {
+    let (data, goes) = if classes { ("classes", "cross_entropy") } else { ("numbers", "mean_squared_error") };
+    let loss = recipe.loss();
+    if classes != matches!(loss, Loss::CrossEntropy { .. }) {
+        let message = format!(
+            "the targets of this data are {data}; use train.loss=\"{goes}\" and a task that goes with it"
+        );
+        let key = if recipe.train.loss.is_some() { "train.loss" } else { "task" };
+        return Err(Problem::value(key, message));
+    }
+    for metric in recipe.metrics() {
+        if classes != metric.is_of_classes() {
+            let message =
+                format!("`train.metrics` has `{}`, but the targets of this data are {data}", metric.name());
+            return Err(Problem::value("train.metrics", message));
+        }
+    }
+    if recipe.train.class_weights.is_some() && !classes {
+        return Err(Problem::value(
+            "train.class_weights",
+            "`train.class_weights` needs classes, found numbers",
+        ));
+    }
+    check_watched(recipe)
+}
+
+fn check_watched(recipe: &Recipe) -> Checked {
+    let train = &recipe.train;
+    let mut names = vec!["loss".to_owned()];
+    names.extend(recipe.metrics().iter().map(|metric| metric.name().to_owned()));
+    let watched: Vec<String> = names.iter().map(|name| format!("val_{name}")).collect();
+    names.extend(watched);
+    let monitors = [
+        ("train.early_stopping", train.early_stopping.as_ref().map(|early| early.monitor.as_str())),
+        ("train.plateau", train.plateau.as_ref().map(|plateau| plateau.monitor.as_str())),
+        ("train.best", train.best.as_deref()),
+    ];
+    if let (Some(early), Some(best)) = (&train.early_stopping, &train.best)
+        && early.monitor != *best
+    {
+        let message = format!(
+            "`train.best` looks at `{best}`, `train.early_stopping` at `{}`; say one of them",
+            early.monitor
+        );
+        return Err(Problem::value("train.best", message));
+    }
+    for (key, monitor) in monitors {
+        let Some(monitor) = monitor else { continue };
+        if !names.iter().any(|name| name == monitor) {
+            let near = nearest(monitor, names.iter().map(String::as_str));
+            let near = near.map_or(String::new(), |near| format!("; did you mean `{near}`?"));
+            let message = format!(
+                "`{key}` looks at `{monitor}`, which there is not{near} There is {}",
+                names.join(", ")
+            );
+            return Err(Problem::value(key, message));
+        }
+        let split = &recipe.split;
+        let held = split.validation > 0.0 || split.validation_per_class.is_some_and(|count| count > 0);
+        // A folder of pictures may be laid out with examples to watch.
+        if monitor.starts_with("val_") && !held && !matches!(recipe.data, Data::ImageFolder { .. }) {
+            let message =
+                format!("`{key}` looks at `{monitor}`, but nothing is held out; say split.validation=0.1");
+            return Err(Problem::value(key, message));
+        }
+    }
+    Ok(())
+}
+
+impl Metric {
+    /// As recipes and histories spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Metric::Accuracy => "accuracy",
+            Metric::Top5Accuracy => "top_5_accuracy",
+            Metric::Precision => "precision",
+            Metric::Recall => "recall",
+            Metric::F1 => "f1",
+            Metric::BinaryAccuracy => "binary_accuracy",
+            Metric::MeanSquaredError => "mean_squared_error",
+            Metric::RootMeanSquaredError => "root_mean_squared_error",
+            Metric::MeanAbsoluteError => "mean_absolute_error",
+        }
+    }
+
+    fn is_of_classes(self) -> bool {
+        match self {
+            Metric::Accuracy | Metric::Top5Accuracy | Metric::Precision | Metric::Recall | Metric::F1 => true,
+            Metric::BinaryAccuracy
+            | Metric::MeanSquaredError
+            | Metric::RootMeanSquaredError
+            | Metric::MeanAbsoluteError => false,
+        }
+    }
 }

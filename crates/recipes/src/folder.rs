@@ -3,41 +3,159 @@
 use crate::parse::parse;
 use crate::schema::Recipe;
 use crate::signature::Signature;
-use std::fs::{self, File};
-use std::io::Write;
+use serde_json::{Value, json};
+use std::fs::{self, File, TryLockError};
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
+use warploom_data::transform::Transform;
 use warploom_nn::Model;
 use warploom_train::weights::{self, write_atomically};
 use warploom_train::{Error, Result};
 
+/// The version of the folder's layout that is written. Earlier ones are read as well.
+const FORMAT: u64 = 1;
+
 const WEIGHTS: &str = "weights.safetensors";
+const RECIPE: &str = "recipe.toml";
+const FORMAT_FILE: &str = "run.json";
 /// The key of the signature in the weights' header.
 const SIGNATURE: &str = "signature";
 
-/// Recipe, weights and records of a run: `recipe.toml`, `weights.safetensors`, `metrics.jsonl`, `summary.json`.
+/// What a run leaves behind: `run.json` (the layout's version), `recipe.toml`, `weights.safetensors`, `transform.json`,
+/// `metrics.jsonl`, `history.csv`, `tensorboard/`, `checkpoints/`, `summary.json` and `report.html`.
 #[derive(Clone, Debug)]
 pub struct RunFolder(PathBuf);
 
+/// Keeps other runs out of a folder. The operating system lets go of it with the process, however that ends.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
 impl RunFolder {
-    /// Makes the folder, or uses what is there, and writes the resolved recipe. Files of an earlier run stay until this one
+    /// Makes the folder, or takes what is there, for one run: until the lock is dropped no other can have it.
+    ///
+    /// # Errors
+    /// A folder that cannot be made or written, is another run's at this moment, or was written by a newer Warploom.
+    pub fn create(path: &Path) -> Result<(RunFolder, Lock)> {
+        fs::create_dir_all(path).map_err(Error::io("make the run folder", path))?;
+        let folder = RunFolder(path.to_path_buf());
+        let lock = folder.lock()?;
+        folder.check_format()?;
+        Ok((folder, lock))
+    }
+
+    fn lock(&self) -> Result<Lock> {
+        let path = self.file(".lock");
+        let mut options = File::options();
+        let opened = options.read(true).write(true).create(true).truncate(false).open(&path);
+        let mut file = opened.map_err(Error::io("write", &path))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut holder = String::new();
+                let _ = file.read_to_string(&mut holder);
+                let message = format!(
+                    "another run (process {}) is writing to {}; wait for it to end, or give --out another folder",
+                    holder.trim(),
+                    self.0.display()
+                );
+                return Err(Error::invalid(message));
+            }
+            Err(TryLockError::Error(error)) => return Err(Error::io("lock", &path)(error)),
+        }
+        // For the message above alone: what counts is the lock.
+        let _ = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
+        Ok(Lock { _file: file })
+    }
+
+    fn check_format(&self) -> Result<()> {
+        let path = self.file(FORMAT_FILE);
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(Error::io("read", &path)(error)),
+        };
+        let about: Value = serde_json::from_str(&text).unwrap_or_default();
+        match about["format"].as_u64() {
+            Some(format) if (1..=FORMAT).contains(&format) => Ok(()),
+            Some(format) => {
+                let writer = about["warploom"].as_str().unwrap_or("unknown");
+                let message = format!(
+                    "{} has layout {format}, written by Warploom {writer}; this one reads up to {FORMAT}: use a newer Warploom",
+                    self.0.display()
+                );
+                Err(Error::invalid(message))
+            }
+            None => Err(Error::invalid(format!("{} does not say which layout the run has", path.display()))),
+        }
+    }
+
+    /// Begins a run: the layout's version and the resolved recipe. Other files of an earlier run stay until this one
     /// replaces them.
     ///
     /// # Errors
-    /// A folder that cannot be made or written.
-    pub fn create(path: &Path, recipe: &Recipe) -> Result<RunFolder> {
-        fs::create_dir_all(path).map_err(Error::io("make the run folder", path))?;
-        let folder = RunFolder(path.to_path_buf());
-        write_atomically(&folder.file("recipe.toml"), recipe.to_toml().as_bytes())?;
-        Ok(folder)
+    /// A folder that cannot be written.
+    pub fn begin(&self, recipe: &Recipe, transform: Option<&Transform>) -> Result<()> {
+        let about = json!({ "format": FORMAT, "warploom": env!("CARGO_PKG_VERSION"), "recipe": recipe.name });
+        write_atomically(&self.file(FORMAT_FILE), format!("{about:#}\n").as_bytes())?;
+        write_atomically(&self.file(RECIPE), recipe.to_toml().as_bytes())?;
+        let path = self.file("transform.json");
+        match transform {
+            Some(transform) => write_atomically(&path, transform.to_json().as_bytes()),
+            None => match fs::remove_file(&path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    Err(Error::io("remove", &path)(error))
+                }
+                _ => Ok(()),
+            },
+        }
+    }
+
+    /// Makes room for a run that begins anew: checkpoints of an interrupted run are put aside as `checkpoints-before`, which
+    /// `note` hears of; those of a finished one and its event files go.
+    ///
+    /// # Errors
+    /// A folder that cannot be written.
+    pub fn clear(&self, note: &mut dyn FnMut(String)) -> Result<()> {
+        let gone = |path: &Path| match fs::remove_dir_all(path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(Error::io("remove", path)(error))
+            }
+            _ => Ok(()),
+        };
+        let checkpoints = self.file("checkpoints");
+        let summary = fs::read_to_string(self.file("summary.json")).unwrap_or_default();
+        let summary: Value = serde_json::from_str(&summary).unwrap_or_default();
+        let finished = summary.is_object() && summary["interrupted"] != true;
+        if checkpoints.is_dir() && !finished {
+            let aside = self.file("checkpoints-before");
+            gone(&aside)?;
+            fs::rename(&checkpoints, &aside).map_err(Error::io("rename", &checkpoints))?;
+            note(format!(
+                "beginning anew; the interrupted run's checkpoints are put aside in {} (--resume goes on instead)",
+                aside.display()
+            ));
+        }
+        gone(&checkpoints)?;
+        gone(&self.file("tensorboard"))?;
+        // Until this run is over, no summary says that it is.
+        match fs::remove_file(self.file("summary.json")) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(Error::io("remove", &self.file("summary.json"))(error))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// A folder that a run has written, with its recipe.
     ///
     /// # Errors
-    /// A folder that is not there or lacks a recipe; a recipe that cannot be read.
+    /// A folder that is not there, lacks a recipe or is of a newer Warploom; a recipe that cannot be read.
     pub fn open(path: &Path, overrides: &[String]) -> Result<(RunFolder, Recipe)> {
         let folder = RunFolder(path.to_path_buf());
-        let file = folder.file("recipe.toml");
+        folder.check_format()?;
+        let file = folder.file(RECIPE);
         let text = match fs::read_to_string(&file) {
             Ok(text) => text,
             Err(error) if !path.is_dir() => {
@@ -58,7 +176,8 @@ impl RunFolder {
         &self.0
     }
 
-    fn file(&self, name: &str) -> PathBuf {
+    /// The path of a file in it.
+    pub fn file(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }
 
@@ -92,6 +211,19 @@ impl RunFolder {
         })
     }
 
+    /// The steps from raw files to what the model takes; `None` where the data came from no raw files.
+    ///
+    /// # Errors
+    /// A file that cannot be read, is damaged, or of a newer Warploom.
+    pub fn transform(&self) -> Result<Option<Transform>> {
+        let path = self.file("transform.json");
+        match fs::read_to_string(&path) {
+            Ok(text) => Ok(Some(Transform::from_json(&text).map_err(warploom_data::Error::from)?)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::io("read", &path)(error)),
+        }
+    }
+
     /// Loads the weights.
     ///
     /// # Errors
@@ -100,13 +232,19 @@ impl RunFolder {
         weights::load(&self.file(WEIGHTS), model)
     }
 
-    /// Begins the record of epochs, one JSON object a line.
+    /// Begins the record of epochs, one JSON object a line, after the first `kept` lines of what is there.
     ///
     /// # Errors
     /// A folder that cannot be written.
-    pub fn metrics(&self) -> Result<MetricsFile> {
+    pub fn metrics(&self, kept: usize) -> Result<MetricsFile> {
         let path = self.file("metrics.jsonl");
-        let file = File::create(&path).map_err(Error::io("write", &path))?;
+        let before = match kept {
+            0 => String::new(),
+            _ => fs::read_to_string(&path).map_err(Error::io("read", &path))?,
+        };
+        let before: String = before.lines().take(kept).flat_map(|line| [line, "\n"]).collect();
+        write_atomically(&path, before.as_bytes())?;
+        let file = File::options().append(true).open(&path).map_err(Error::io("write", &path))?;
         Ok(MetricsFile { path, file })
     }
 
@@ -114,7 +252,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// A folder that cannot be written.
-    pub fn save_summary(&self, summary: &serde_json::Value) -> Result<()> {
+    pub fn save_summary(&self, summary: &Value) -> Result<()> {
         write_atomically(&self.file("summary.json"), format!("{summary:#}\n").as_bytes())
     }
 }
@@ -130,7 +268,8 @@ impl MetricsFile {
     ///
     /// # Errors
     /// A full disk.
-    pub fn add(&mut self, epoch: &serde_json::Value) -> Result<()> {
-        writeln!(self.file, "{epoch}").map_err(Error::io("write", &self.path))
+    pub fn add(&mut self, epoch: &Value) -> Result<()> {
+        // One write for one line: a reader sees all of it or nothing.
+        self.file.write_all(format!("{epoch}\n").as_bytes()).map_err(Error::io("write", &self.path))
     }
 }

@@ -1,30 +1,41 @@
-//! Recipes: a TOML file that says data, model and training, and the recipes that are built in.
+//! Recipes: a TOML file that says data, network and training, and the recipes that are built in.
 //!
-//! `parse` makes a [`Recipe`] of text and `key=value` overrides, `check` says what in it cannot work, `source` gets its
-//! data, `model` builds its network, `run` trains it into a `folder`, `inputs` reads what is to be predicted.
+//! `schema` has the keys with their documentation; `reference` makes the JSON Schema and the page for people of it. `parse`
+//! makes a [`Recipe`] of text and `key=value` overrides: `validate` holds it against the schema, `check` says what else in
+//! it cannot work, `document` shows where. `source` and `tables` get its data, `model` and `layers` build its network, `run`
+//! trains it into a `folder`, `inputs` reads what is to be predicted.
 
 mod builtin;
 mod check;
+mod document;
 pub mod energy;
+mod fitting;
 mod folder;
 mod inputs;
+mod judge;
+mod layers;
 mod model;
+mod overrides;
 mod parse;
+mod reference;
+mod report;
 mod run;
-mod schema;
+pub mod schema;
 mod signature;
 mod source;
-mod suggest;
+mod starter;
+mod summary;
+mod tables;
+mod validate;
 
 pub use builtin::{BuiltIn, built_in};
 pub use folder::RunFolder;
-pub use inputs::{Prediction, Predictor};
-pub use parse::{find, parse};
-pub use run::{Options, Outcome, evaluate, plan, scores_object, train};
-pub use schema::{
-    ActivationKind, Data, DataKind, Initial, Layer, LayerKind, Loss, Metric, ModelRecipe, OptimizerKind,
-    Recipe, ScheduleKind, Task, Train,
-};
+pub use inputs::{Prediction, Predictor, Said};
+pub use parse::{find, open_keys, parse};
+pub use reference::{reference, schema};
+pub use run::{Options, Outcome, evaluate, plan, train};
+pub use schema::{Recipe, Task};
 pub use signature::{Outputs, Signature};
 pub use source::Splits;
-pub use suggest::nearest;
+pub use starter::{Starter, starter};
+pub use summary::scores_object;

@@ -1,97 +1,103 @@
 //! The network of a recipe, built and compiled.
 
-use crate::schema::{ActivationKind, Initial, LayerKind, Loss, Metric, OptimizerKind, Recipe, ScheduleKind};
+use crate::layers::sequential;
+use crate::schema::{Clip, Layer, Loss, Metric, Named, Optimizer, Recipe, Schedule as Chosen};
 use crate::signature::{Outputs, Signature};
 use warploom_device::DeviceError;
-use warploom_nn::schedules::Cosine;
+use warploom_nn::initialise::seed_scope;
+use warploom_nn::schedules::{Constant, Cosine, Exponential, MultiStep, OneCycle, Polynomial, Step};
 use warploom_nn::{
-    Activation, Adam, AdamW, Dense, Dropout, Flatten, Initialiser, Layer, Model, Optimizer, Schedule,
-    Sequential, Sgd, losses,
+    Adam, AdamW, Clipping, Model, Optimizer as Described, RmsProp, Schedule, Sgd, losses, models,
 };
 use warploom_tensor::{Device, Tensor};
-use warploom_train::{Error, Result, Training, metrics};
+use warploom_train::{Average, Error, Result, Training, metrics};
 
-/// Builds the network for examples and targets of this signature, on `device`. `train` says how many examples are learned
-/// from, for the schedule.
-pub(crate) fn build(recipe: &Recipe, signature: &Signature, train: usize, device: &Device) -> Result<Model> {
+/// Builds the network for examples and targets of this signature, on `device`.
+pub(crate) fn build(recipe: &Recipe, signature: &Signature, device: &Device) -> Result<Model> {
     check_memory(recipe, signature, device)?;
-    let mut model = Sequential::new(layers(recipe))
-        .seed(recipe.train.seed)
-        .build(signature.example.as_slice(), device)?;
+    let (example, outputs) = (signature.example.as_slice(), signature.outputs.width());
+    let seed = recipe.train.seed;
+    let model = match recipe.model.name {
+        Some(Named::LeNet) => models::lenet(outputs).seed(seed).build(example, device)?,
+        Some(Named::ResNet18) => {
+            let &[channels, _, _] = example else {
+                let message = format!(
+                    "resnet18 takes pictures [channels, height, width], found examples of {example:?}"
+                );
+                return Err(Error::invalid(message));
+            };
+            let network = seed_scope(seed, || device.scope(|| models::resnet18(channels, outputs)))?;
+            Model::new(network, example, device)?
+        }
+        None => {
+            sequential(&recipe.model.layers, outputs, "model.layers")?.seed(seed).build(example, device)?
+        }
+    };
     check_output(recipe, signature, &model)?;
-    let (loss, metrics) = (loss(recipe.loss()), metrics_of(recipe));
-    let steps = train.div_ceil(recipe.train.batch).saturating_mul(recipe.train.epochs);
-    model.compile(optimizer(recipe, steps), loss, metrics)?;
     Ok(model)
 }
 
-fn layers(recipe: &Recipe) -> Vec<Box<dyn Layer>> {
-    let mut layers: Vec<Box<dyn Layer>> = Vec::new();
-    for layer in &recipe.model.layers {
-        layers.push(match layer.kind {
-            LayerKind::Flatten => Box::new(Flatten::new()),
-            LayerKind::Dropout => Box::new(Dropout::new(layer.rate.unwrap_or(0.0))),
-            LayerKind::Dense => {
-                let mut dense = Dense::new(layer.units.unwrap_or(1));
-                if let Some(kind) = layer.activation {
-                    dense = dense.activation(activation(kind));
-                }
-                if let Some(initial) = layer.weight.and_then(initialiser) {
-                    dense = dense.weight(initial);
-                }
-                match layer.bias {
-                    None => {}
-                    Some(Initial::None) => dense = dense.no_bias(),
-                    Some(initial) => dense = dense.bias(initialiser(initial).unwrap_or(Initialiser::Zeros)),
-                }
-                Box::new(dense)
-            }
-        });
-    }
-    layers
+/// Chooses optimizer, loss and metrics. `steps` are the updates of an epoch, for the schedule.
+pub(crate) fn compile(recipe: &Recipe, signature: &Signature, steps: usize, model: &mut Model) -> Result<()> {
+    let metrics = recipe.metrics().into_iter().map(|metric| metric_of(metric, recipe, signature));
+    let metrics: Vec<warploom_train::Metric> = metrics.collect();
+    let clipping = recipe.train.clip.map(|clip| match clip {
+        Clip::Norm { bound } => Clipping::Norm(bound),
+        Clip::Value { bound } => Clipping::Value(bound),
+    });
+    let batches = recipe.train.accumulate;
+    model.compile_with(optimizer(recipe, steps), loss(recipe.loss()), metrics, |step| {
+        let step = if let Some(clipping) = clipping { step.clip(clipping) } else { step };
+        Ok(if batches > 1 { step.accumulate(batches)? } else { step })
+    })
 }
 
-fn activation(kind: ActivationKind) -> Activation {
-    match kind {
-        ActivationKind::Relu => Activation::Relu,
-        ActivationKind::Sigmoid => Activation::Sigmoid,
-        ActivationKind::Tanh => Activation::Tanh,
-        ActivationKind::Gelu => Activation::Gelu,
-        ActivationKind::Softmax => Activation::Softmax,
-    }
+fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
 }
 
-fn initialiser(initial: Initial) -> Option<Initialiser> {
-    match initial {
-        Initial::FanIn => Some(Initialiser::FanInUniform),
-        Initial::Glorot => Some(Initialiser::GlorotUniform),
-        Initial::He => Some(Initialiser::HeNormal),
-        Initial::Lecun => Some(Initialiser::LecunNormal),
-        Initial::Zeros => Some(Initialiser::Zeros),
-        Initial::None => None,
+fn schedule(recipe: &Recipe, steps: usize) -> Box<dyn Schedule> {
+    let total = count(steps.saturating_mul(recipe.train.epochs));
+    let epochs = |epochs: u32| count(steps).saturating_mul(epochs);
+    match &recipe.train.schedule {
+        Chosen::Constant => Box::new(Constant),
+        Chosen::Cosine { warmup, minimum } => Box::new(Cosine { total, warmup: *warmup, minimum: *minimum }),
+        Chosen::OneCycle { rise } => Box::new(OneCycle { rise: *rise, ..OneCycle::new(total) }),
+        Chosen::Step { every, factor } => Box::new(Step { every: epochs(*every), factor: *factor }),
+        Chosen::MultiStep { milestones, factor } => Box::new(MultiStep {
+            milestones: milestones.iter().map(|epoch| epochs(*epoch)).collect(),
+            factor: *factor,
+        }),
+        Chosen::Exponential { factor } => {
+            Box::new(Exponential { factor: factor.powf(1.0 / steps.max(1) as f64) })
+        }
+        Chosen::Polynomial { power, minimum } => {
+            Box::new(Polynomial { total, power: *power, minimum: *minimum })
+        }
     }
 }
 
-fn optimizer(recipe: &Recipe, steps: usize) -> Box<dyn Optimizer> {
+fn optimizer(recipe: &Recipe, steps: usize) -> Box<dyn Described> {
     let train = &recipe.train;
-    let total = u32::try_from(steps).unwrap_or(u32::MAX);
-    let cosine = Cosine { total, warmup: train.warmup.unwrap_or(0), minimum: 0.0 };
-    let schedule: Box<dyn Schedule> = match train.schedule {
-        ScheduleKind::Constant => Box::new(warploom_nn::schedules::Constant),
-        ScheduleKind::Cosine => Box::new(cosine),
-    };
     let (rate, decay) = (train.learning_rate, train.weight_decay);
+    let schedule = Boxed(schedule(recipe, steps));
     match train.optimizer {
-        OptimizerKind::Sgd => {
-            let sgd =
-                Sgd::new(rate).momentum(train.momentum.unwrap_or(0.0)).weight_decay(decay.unwrap_or(0.0));
-            Box::new(sgd.schedule(Boxed(schedule)))
+        Optimizer::Sgd { momentum, nesterov } => {
+            let sgd = Sgd::new(rate).momentum(momentum).weight_decay(decay.unwrap_or(0.0)).schedule(schedule);
+            Box::new(if nesterov { sgd.nesterov() } else { sgd })
         }
-        OptimizerKind::Adam => {
-            Box::new(Adam::new(rate).weight_decay(decay.unwrap_or(0.0)).schedule(Boxed(schedule)))
+        Optimizer::Adam { beta1, beta2, epsilon } => {
+            let adam = Adam::new(rate).betas(beta1, beta2).epsilon(epsilon);
+            Box::new(adam.weight_decay(decay.unwrap_or(0.0)).schedule(schedule))
         }
-        OptimizerKind::AdamW => {
-            Box::new(AdamW::new(rate).weight_decay(decay.unwrap_or(0.01)).schedule(Boxed(schedule)))
+        Optimizer::AdamW { beta1, beta2, epsilon } => {
+            let adam = AdamW::new(rate).betas(beta1, beta2).epsilon(epsilon);
+            Box::new(adam.weight_decay(decay.unwrap_or(0.01)).schedule(schedule))
+        }
+        Optimizer::RmsProp { smoothing, momentum, centred, epsilon } => {
+            let rmsprop = RmsProp::new(rate).smoothing(smoothing).momentum(momentum).epsilon(epsilon);
+            let rmsprop = rmsprop.weight_decay(decay.unwrap_or(0.0)).schedule(schedule);
+            Box::new(if centred { rmsprop.centred() } else { rmsprop })
         }
     }
 }
@@ -105,36 +111,58 @@ impl Schedule for Boxed {
     }
 }
 
-fn loss(loss: Loss) -> fn(&Tensor, &Tensor) -> Tensor {
+fn loss(loss: Loss) -> Box<dyn Fn(&Tensor, &Tensor) -> Tensor + Send + Sync> {
     match loss {
-        Loss::CrossEntropy => losses::cross_entropy,
-        Loss::BinaryCrossEntropyWithLogits => losses::binary_cross_entropy_with_logits,
-        Loss::MeanSquaredError => losses::mean_squared_error,
-        Loss::MeanAbsoluteError => losses::mean_absolute_error,
+        Loss::CrossEntropy { smoothing: 0.0 } => Box::new(losses::cross_entropy),
+        Loss::CrossEntropy { smoothing } => {
+            Box::new(move |logits, labels| losses::cross_entropy_with(logits, labels, smoothing, None))
+        }
+        Loss::BinaryCrossEntropyWithLogits => Box::new(losses::binary_cross_entropy_with_logits),
+        Loss::MeanSquaredError => Box::new(losses::mean_squared_error),
+        Loss::MeanAbsoluteError => Box::new(losses::mean_absolute_error),
+        Loss::Huber { delta } => Box::new(move |prediction, target| losses::huber(prediction, target, delta)),
     }
 }
 
-fn metrics_of(recipe: &Recipe) -> Vec<warploom_train::Metric> {
-    let threshold = if recipe.loss() == Loss::BinaryCrossEntropyWithLogits { 0.0 } else { 0.5 };
-    let one = |metric: Metric| match metric {
-        Metric::Accuracy => metrics::accuracy(),
-        Metric::BinaryAccuracy => metrics::binary_accuracy(threshold),
-        Metric::MeanSquaredError => metrics::mean_squared_error(),
-        Metric::MeanAbsoluteError => metrics::mean_absolute_error(),
+/// Errors of numbers are in the target's own unit.
+fn metric_of(metric: Metric, recipe: &Recipe, signature: &Signature) -> warploom_train::Metric {
+    use warploom_train::Metric as Counted;
+    let unit = signature.unit;
+    let squared = move |prediction: &Tensor, target: &Tensor| {
+        losses::mean_squared_error(prediction, target) * (unit * unit)
     };
-    recipe.metrics().into_iter().map(one).collect()
+    let absolute =
+        move |prediction: &Tensor, target: &Tensor| losses::mean_absolute_error(prediction, target) * unit;
+    match metric {
+        Metric::Accuracy => metrics::accuracy(),
+        Metric::Top5Accuracy => metrics::top_k_accuracy(5),
+        Metric::Precision => metrics::precision(Average::Macro),
+        Metric::Recall => metrics::recall(Average::Macro),
+        Metric::F1 => metrics::f1(Average::Macro),
+        Metric::BinaryAccuracy => {
+            metrics::binary_accuracy(if recipe.loss() == Loss::BinaryCrossEntropyWithLogits {
+                0.0
+            } else {
+                0.5
+            })
+        }
+        Metric::MeanSquaredError => Counted::mean(metric.name(), squared),
+        Metric::RootMeanSquaredError => Counted::mean(metric.name(), squared).root(),
+        Metric::MeanAbsoluteError => Counted::mean(metric.name(), absolute),
+    }
 }
 
 /// The last layer gives one number a class, or one a target.
 fn check_output(recipe: &Recipe, signature: &Signature, model: &Model) -> Result<()> {
-    let (wanted, what) = match &signature.outputs {
-        Outputs::Classes(names) => (names.len(), "classes"),
-        Outputs::Numbers(width) => (*width, "target numbers"),
+    let wanted = signature.outputs.width();
+    let what = match &signature.outputs {
+        Outputs::Classes(_) => "classes",
+        Outputs::Numbers(_) => "target numbers",
     };
     let found = model.output_shape();
     if found != [wanted] {
-        let last = recipe.model.layers.len() - 1;
         let flatten = if found.len() > 1 { " after a flatten layer" } else { "" };
+        let last = recipe.model.layers.len().saturating_sub(1);
         let message = format!(
             "the model gives {found:?} for an example of shape {:?}, but there are {wanted} {what}; end with a dense layer \
              of {wanted} units{flatten}, such as model.layers.{last}.units={wanted}",
@@ -145,27 +173,41 @@ fn check_output(recipe: &Recipe, signature: &Signature, model: &Model) -> Result
     Ok(())
 }
 
-/// A lower bound of what training takes — weights with optimizer state, one copy of each layer's output — held against
-/// the device's memory before any of it is made.
+/// A lower bound of what training takes — weights with optimizer state, outputs of dense layers — held against the device's
+/// memory before any of it is made. What follows convolutions counts by its units alone.
 fn check_memory(recipe: &Recipe, signature: &Signature, device: &Device) -> Result<()> {
     let Some(memory) = device.capabilities().memory_bytes else { return Ok(()) };
-    let (mut inputs, mut parameters, mut outputs) =
-        (signature.example.iter().product::<usize>() as u128, 0u128, 0u128);
-    let mut last = signature.example.last().copied().unwrap_or(1) as u128;
+    let (mut parameters, mut outputs) = (0u128, 0u128);
+    let mut shape = Some(signature.example.clone());
     for layer in &recipe.model.layers {
-        match (layer.kind, layer.units) {
-            (LayerKind::Flatten, _) => last = inputs,
-            (LayerKind::Dense, Some(units)) => {
-                let units = units as u128;
-                parameters = parameters.saturating_add(last.saturating_mul(units));
-                inputs = (inputs / last.max(1)).saturating_mul(units);
-                outputs = outputs.saturating_add(inputs);
-                last = units;
+        match layer {
+            Layer::Flatten => shape = shape.map(|shape| vec![shape.iter().product()]),
+            Layer::Dense { units, .. } => {
+                let units = units.unwrap_or(signature.outputs.width());
+                let inputs = shape.as_ref().and_then(|shape| shape.last()).copied().unwrap_or(1);
+                parameters = parameters.saturating_add(inputs as u128 * units as u128);
+                if let Some(last) = shape.as_mut().and_then(|shape| shape.last_mut()) {
+                    *last = units;
+                }
+                let elements =
+                    shape.iter().flatten().fold(1u128, |all, extent| all.saturating_mul(*extent as u128));
+                outputs = outputs.saturating_add(elements.max(units as u128));
             }
-            (LayerKind::Dense | LayerKind::Dropout, _) => {}
+            Layer::Conv1d { filters, .. }
+            | Layer::Conv2d { filters, .. }
+            | Layer::ConvTranspose2d { filters, .. } => {
+                parameters = parameters.saturating_add(*filters as u128);
+                shape = None;
+            }
+            Layer::Embedding { count, features } => {
+                parameters = parameters.saturating_add(*count as u128 * *features as u128);
+                shape = None;
+            }
+            Layer::Dropout { .. } | Layer::Activation { .. } | Layer::LayerNorm => {}
+            _ => shape = None,
         }
     }
-    let copies = if recipe.train.optimizer == OptimizerKind::Sgd { 2 } else { 3 };
+    let copies = if matches!(recipe.train.optimizer, Optimizer::Sgd { .. }) { 2 } else { 3 };
     let floats =
         parameters.saturating_mul(copies).saturating_add(outputs.saturating_mul(recipe.train.batch as u128));
     let bytes = floats.saturating_mul(4);

@@ -1,14 +1,18 @@
-//! From text and overrides to a recipe, with errors that name the key.
+//! From text and overrides to a recipe, with errors that show the place.
 
 use crate::builtin::built_in;
 use crate::check::check;
+use crate::document::{Document, Problem, below, excerpt};
+use crate::overrides::{read, set, split};
+use crate::reference::schema;
 use crate::schema::Recipe;
-use crate::suggest::nearest;
+use crate::validate::validate;
 use std::path::Path;
 use toml::{Table, Value};
+use warploom_data::transform::nearest;
 use warploom_train::{Error, Result};
 
-/// The recipe of an argument, a path or a built-in name, with `key=value` overrides. It is checked.
+/// The recipe of an argument — the path of a file or of a run's folder, or a built-in name — with `key=value` overrides. It is checked.
 ///
 /// # Errors
 /// No such file or name; text that is not TOML; unknown keys, wrong types, values that cannot work.
@@ -17,6 +21,12 @@ pub fn find(argument: &str, overrides: &[String]) -> Result<Recipe> {
         return parse(row.text, row.name, overrides);
     }
     let path = Path::new(argument);
+    // The folder of a run has its recipe.
+    let inside = path.join("recipe.toml");
+    if path.is_dir() && inside.is_file() {
+        let text = std::fs::read_to_string(&inside).map_err(Error::io("read the recipe", &inside))?;
+        return parse(&text, &inside.display().to_string(), overrides);
+    }
     let looks_like_a_path = argument.ends_with(".toml") || argument.contains(['/', '\\']);
     if looks_like_a_path || path.exists() {
         let text = std::fs::read_to_string(path).map_err(Error::io("read the recipe", path))?;
@@ -36,149 +46,58 @@ pub fn find(argument: &str, overrides: &[String]) -> Result<Recipe> {
 /// # Errors
 /// As [`find`].
 pub fn parse(text: &str, origin: &str, overrides: &[String]) -> Result<Recipe> {
-    let mut table: Table =
-        text.parse().map_err(|error| Error::invalid(format!("{origin} is not TOML: {error}")))?;
+    let mut table: Table = toml::from_str(text).map_err(|error| {
+        let place = error.span().map_or(String::new(), |place| excerpt(origin, text, place));
+        Error::invalid(format!("{origin} is not TOML: {}{place}", error.message()))
+    })?;
+    let mut document = Document::new(origin, text);
     for given in overrides {
-        let (key, value) = split(given)?;
-        set(&mut table, key, read(value)).map_err(|why| Error::invalid(format!("{given}: {why}")))?;
+        let (key, value) = split(given).map_err(Error::invalid)?;
+        let value = spelt(key, value);
+        set(&mut table, key, value).map_err(|why| Error::invalid(format!("{given}: {why}")))?;
+        document.overridden(key, given);
     }
-    let recipe = match deserialize(&table) {
-        Ok(recipe) => Ok(recipe),
-        // `name=2024` is meant as text where text is wanted.
-        Err(Failure { key, message }) => {
-            match overrides.iter().map(|o| split(o)).find(|o| o.as_ref().is_ok_and(|o| o.0 == key)) {
-                Some(Ok((key, value))) if message.contains("expected a string") => {
-                    set(&mut table, key, Value::String(value.into())).map_err(Error::invalid)?;
-                    deserialize(&table)
-                }
-                _ => Err(Failure { key, message }),
-            }
-        }
-    };
-    let recipe = recipe.map_err(|failure| Error::invalid(format!("{origin}: {}", failure.explained())))?;
-    check(&recipe).map_err(|message| Error::invalid(format!("{origin}: {message}")))?;
+    let shown = |problem: Problem| Error::invalid(document.show(&problem));
+    validate(&schema(), &mut table).map_err(shown)?;
+    let recipe: Recipe = serde_path_to_error::deserialize(table).map_err(|error| {
+        let key = error.path().to_string().replace('[', ".").replace(']', "");
+        let key = if key == "." { String::new() } else { key };
+        shown(Problem::value(key.clone(), format!("`{key}`: {}", error.inner().message())))
+    })?;
+    check(&recipe).map_err(shown)?;
     Ok(recipe)
 }
 
-/// Where deserializing failed, and what it said.
-struct Failure {
-    key: String,
-    message: String,
+/// What an argument sets. `name=2024` is meant as text.
+fn spelt(key: &str, value: &str) -> Value {
+    const TEXTS: [&str; 8] = [
+        "name",
+        "description",
+        "device",
+        "data.path",
+        "data.target",
+        "data.test_path",
+        "data.separator",
+        "task",
+    ];
+    let read = read(value);
+    match read.is_str() || !TEXTS.contains(&key) {
+        true => read,
+        false => Value::String(value.into()),
+    }
 }
 
-fn deserialize(table: &Table) -> std::result::Result<Recipe, Failure> {
-    serde_path_to_error::deserialize::<_, Recipe>(table.clone()).map_err(|error| {
-        let key = error.path().to_string();
-        // `layers[1].units` is spelt as overrides spell it.
-        let key = key.replace('[', ".").replace(']', "");
-        Failure {
-            key: if key == "." { String::new() } else { key },
-            message: error.inner().message().to_owned(),
-        }
-    })
-}
-
-impl Failure {
-    fn explained(&self) -> String {
-        let Failure { key, message } = self;
-        let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
-        let (section, last) = key.rsplit_once('.').unwrap_or(("", key));
-        let among = |names: &[&str]| names.join(", ");
-        match quoted.split_first() {
-            Some((found, names)) if message.starts_with("unknown field") => {
-                let section = if last == *found { section } else { key };
-                let full =
-                    if section.is_empty() { (*found).to_owned() } else { format!("{section}.{found}") };
-                let meant = nearest(found, names.iter().copied())
-                    .map_or(String::new(), |name| format!("; did you mean `{name}`?"));
-                format!("unknown key `{full}`{meant} Known here: {}", among(names))
-            }
-            Some((found, names)) if message.starts_with("unknown variant") => {
-                let meant = nearest(found, names.iter().copied())
-                    .map_or(String::new(), |name| format!("; did you mean `{name}`?"));
-                format!("`{key}` cannot be `{found}`{meant} Possible: {}", among(names))
-            }
-            Some((found, _)) if message.starts_with("missing field") => {
-                let full = if key.is_empty() { (*found).to_owned() } else { format!("{key}.{found}") };
-                format!("`{full}` is missing; say it in the recipe or as {full}=…")
-            }
-            _ => format!("`{key}`: {}", plainly(message)),
+/// Whether a recipe's text lacks only what the user's data decide, and which keys those are.
+pub fn open_keys(text: &str) -> Vec<String> {
+    let Ok(mut table) = toml::from_str::<Table>(text) else { return Vec::new() };
+    let mut open = Vec::new();
+    while let Err(problem) = validate(&schema(), &mut table.clone()) {
+        let missing = problem.message.split('`').nth(1).filter(|_| problem.message.contains("is missing"));
+        let Some(key) = missing.filter(|key| **key != below(&problem.key, "kind")) else { break };
+        open.push(key.to_owned());
+        if set(&mut table, key, Value::String("x".into())).is_err() {
+            break;
         }
     }
-}
-
-/// serde's words for types in the user's.
-fn plainly(message: &str) -> String {
-    let mut text = message.trim().replace("expected usize", "a whole number of 0 and more is wanted");
-    for (from, to) in [
-        ("expected u64", "a whole number of 0 and more is wanted"),
-        ("expected u32", "a whole number of 0 and more is wanted"),
-        ("expected f64", "a number is wanted"),
-        ("expected a boolean", "true or false is wanted"),
-        ("expected a string", "text is wanted"),
-        ("expected a sequence", "a list is wanted"),
-        ("expected struct Train", "keys are wanted, such as train.epochs"),
-        ("expected struct Data", "keys are wanted, such as data.kind"),
-        ("expected struct ModelRecipe", "keys are wanted, such as model.layers"),
-        ("expected struct Layer", "keys are wanted, such as kind and units"),
-        ("invalid type: ", "found "),
-        ("invalid value: ", "found "),
-    ] {
-        text = text.replace(from, to);
-    }
-    text
-}
-
-fn split(given: &str) -> Result<(&str, &str)> {
-    match given.split_once('=') {
-        Some((key, value)) if !key.trim().is_empty() => Ok((key.trim(), value.trim())),
-        _ => Err(Error::invalid(format!("`{given}` is not key=value; for example train.epochs=5"))),
-    }
-}
-
-/// As TOML reads it, else text.
-fn read(value: &str) -> Value {
-    match format!("value = {value}").parse::<Table>() {
-        Ok(mut table) if table.len() == 1 => {
-            table.remove("value").unwrap_or_else(|| Value::String(value.into()))
-        }
-        _ => Value::String(value.into()),
-    }
-}
-
-/// Sets a dotted key; numbers choose from lists.
-fn set(table: &mut Table, key: &str, value: Value) -> std::result::Result<(), String> {
-    let mut parts = key.split('.');
-    let first = parts.next().unwrap_or_default();
-    let rest: Vec<&str> = parts.collect();
-    let Some(last) = rest.last() else {
-        table.insert(first.to_owned(), value);
-        return Ok(());
-    };
-    let mut place = table.entry(first).or_insert_with(|| Value::Table(Table::new()));
-    for part in &rest[..rest.len() - 1] {
-        place = step(place, part)?;
-    }
-    match place {
-        Value::Table(table) => {
-            table.insert((*last).to_owned(), value);
-        }
-        Value::Array(list) => *element(list, last)? = value,
-        other => return Err(format!("`{last}` is looked for in {}, which has no keys", other.type_str())),
-    }
-    Ok(())
-}
-
-fn step<'a>(place: &'a mut Value, part: &str) -> std::result::Result<&'a mut Value, String> {
-    match place {
-        Value::Table(table) => Ok(table.entry(part).or_insert_with(|| Value::Table(Table::new()))),
-        Value::Array(list) => element(list, part),
-        other => Err(format!("`{part}` is looked for in {}, which has no keys", other.type_str())),
-    }
-}
-
-fn element<'a>(list: &'a mut [Value], part: &str) -> std::result::Result<&'a mut Value, String> {
-    let count = list.len();
-    let found = part.parse::<usize>().ok().and_then(|position| list.get_mut(position));
-    found.ok_or_else(|| format!("`{part}` is not the position of one of {count} elements, numbered from 0"))
+    open
 }

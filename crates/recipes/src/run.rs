@@ -1,17 +1,21 @@
 //! A recipe trained, evaluated, planned.
 
 use crate::energy::Meter;
+use crate::fitting::{Callbacks, prepared};
 use crate::folder::RunFolder;
-use crate::model::build;
+use crate::model::{build, compile};
+use crate::report::{Stages, report};
 use crate::schema::Recipe;
-use crate::signature::Signature;
-use crate::source::Splits;
-use serde_json::{Map, Value, json};
-use std::path::PathBuf;
+use crate::source::{Splits, labelled};
+use crate::summary::{epoch_line, summary};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
+use std::time::{Instant, SystemTime};
 use warploom_nn::{Model, Parameters};
 use warploom_tensor::{Device, Recorded};
-use warploom_train::{EpochReport, Fit, History, Result, RunPlan, Scores, Training, dry_device};
+use warploom_train::checkpoint::inspect;
+use warploom_train::{EpochReport, History, Result, RunPlan, Scores, Training, dry_device};
 
 /// What a run is told beside its recipe.
 #[derive(Default)]
@@ -22,6 +26,10 @@ pub struct Options<'a> {
     pub quiet: bool,
     /// Stops between two launches once this is true; what was learned is saved.
     pub stop: Option<&'a AtomicBool>,
+    /// Goes on from the newest checkpoint in the folder, if there is one.
+    pub resume: bool,
+    /// The command that repeats the run, for its report.
+    pub command: Option<String>,
 }
 
 /// What a run came to.
@@ -36,6 +44,8 @@ pub struct Outcome {
     pub joules: std::result::Result<f64, String>,
     /// Whether `test` are the examples learned from, because the data has no others.
     pub test_is_train: bool,
+    /// The page that shows the run; `None` after an interruption.
+    pub report: Option<PathBuf>,
 }
 
 /// Trains a recipe and writes its run folder.
@@ -43,49 +53,88 @@ pub struct Outcome {
 /// # Errors
 /// What is wrong with data, shapes, folder or device. Weights of an earlier run in the folder stay then.
 pub fn train(recipe: &Recipe, options: &Options<'_>) -> Result<Outcome> {
+    let (began, started) = (SystemTime::now(), Instant::now());
     let recipe = &settled(recipe);
     let device = Device::named(&recipe.device)?;
     let path = options.out.clone().unwrap_or_else(|| PathBuf::from("runs").join(&recipe.name));
     let splits = Splits::new(recipe)?;
-    let mut model = build(recipe, &Signature::of(&splits.train), splits.train.len(), &device)?;
-    let folder = RunFolder::create(&path, recipe)?;
-    let mut record = folder.metrics()?;
-    if !options.quiet {
-        announce(&device, &model, &splits, recipe)?;
-    }
-    let meter = Meter::start();
-    let note = |report: &EpochReport<'_>| -> Result<()> {
-        let mut line = json!({ "epoch": report.epoch });
-        extend(&mut line, report.scores);
-        line["seconds"] = json!(rounded(report.seconds, 4));
-        line["samples_per_second"] = json!(report.samples_per_second.round());
-        if report.skipped_steps > 0 {
-            line["skipped_steps"] = json!(report.skipped_steps);
+    let loading = started.elapsed().as_secs_f64();
+    let (recipe, signature) = (&decided(recipe, &splits), splits.signature());
+    let mut model = build(recipe, &signature, &device)?;
+    compile(recipe, &signature, splits.steps(recipe), &mut model)?;
+    let (folder, _lock) = RunFolder::create(&path)?;
+    let note = |text: &str| {
+        if !options.quiet {
+            eprintln!("{text}");
         }
-        record.add(&line)
     };
-    let fit = prepared(recipe, &splits);
+    let kept = match options.resume {
+        true => resumed(&folder, &note)?,
+        false => {
+            folder.clear(&mut |text| note(&text))?;
+            0
+        }
+    };
+    folder.begin(recipe, splits.transform.as_ref())?;
+    let mut record = folder.metrics(kept)?;
+    announce(&device, &model, &splits, recipe, &note)?;
+    let meter = Meter::start();
+    let mut callbacks = Callbacks::new(recipe, &folder);
+    let fit = prepared(recipe, &splits).checkpoints(Callbacks::checkpoints(recipe, &folder, options.resume));
     let fit = if options.quiet { fit.quiet() } else { fit };
     let fit = if let Some(stop) = options.stop { fit.stop(stop) } else { fit };
-    let history = model.fit_data(&splits.train, fit.on_epoch(note))?;
+    let fit = callbacks.add(fit).on_epoch(|report: &EpochReport<'_>| record.add(&epoch_line(report)));
+    let history = model.fit_data(&splits.train, fit)?;
+    let trained = started.elapsed().as_secs_f64();
     let joules = meter.and_then(|meter| meter.joules().ok_or_else(|| "the counter disappeared".into()));
-    folder.save_weights(&model, recipe, &Signature::of(&splits.train))?;
+    folder.save_weights(&model, recipe, &signature)?;
     let peak_bytes = device.statistics().peak_bytes as u64 + history.plan().host_ring;
     let summary = summary(&folder, &device, &history, peak_bytes, joules.as_ref().ok().copied());
     folder.save_summary(&summary)?;
-    Ok(Outcome { folder, history, summary, joules, test_is_train: splits.test_is_train })
+    let mut outcome =
+        Outcome { folder, history, summary, joules, test_is_train: splits.test_is_train, report: None };
+    if !outcome.history.interrupted() {
+        let stages = Stages { began, loading, trained, peak_bytes, started };
+        outcome.report = Some(report(recipe, &splits, &model, &outcome, &callbacks, &stages, options)?);
+    }
+    Ok(outcome)
 }
 
-/// Scores of a run's weights on its test data.
+/// How many epochs the newest whole checkpoint has behind it.
+fn resumed(folder: &RunFolder, note: &dyn Fn(&str)) -> Result<usize> {
+    let checkpoints = folder.file("checkpoints");
+    let found = if checkpoints.is_dir() { inspect(&checkpoints)? } else { Vec::new() };
+    match found.iter().find_map(|state| state.place.as_ref().ok()) {
+        Some((epoch, batch)) => {
+            note(&format!("going on after {epoch} epochs and {batch} batches"));
+            Ok(*epoch)
+        }
+        None => {
+            note(&format!("{} holds no whole checkpoint; beginning anew", folder.path().display()));
+            Ok(0)
+        }
+    }
+}
+
+/// Scores of a run's weights on its test data, or on all examples of other `data`, which go through the stored transforms.
 ///
 /// # Errors
-/// A run folder or data that cannot be read; what the device reports.
-pub fn evaluate(folder: &RunFolder, recipe: &Recipe) -> Result<Scores> {
+/// A run folder or data that cannot be read, a class that training never saw; what the device reports.
+pub fn evaluate(folder: &RunFolder, recipe: &Recipe, data: Option<&Path>) -> Result<Scores> {
     let device = Device::named(&recipe.device)?;
-    let splits = Splits::new(recipe)?;
-    let model = build(recipe, &Signature::of(&splits.train), splits.train.len(), &device)?;
+    let test = match (data, folder.transform()?) {
+        (Some(path), Some(transform)) => match labelled(recipe, &transform, path)? {
+            Some(examples) => examples,
+            None => Splits::new(&recipe.with_path(path))?.test,
+        },
+        (Some(path), None) => Splits::new(&recipe.with_path(path))?.test,
+        (None, _) => Splits::new(recipe)?.test,
+    };
+    let signature = folder.signature()?;
+    let mut model = build(recipe, &signature, &device)?;
+    compile(recipe, &signature, 1, &mut model)?;
     folder.load_weights(&model)?;
-    model.evaluate_data(&splits.test)
+    model.evaluate_data(&test)
 }
 
 /// The memory that training the recipe takes, and its training step. No memory of the device is used.
@@ -95,98 +144,48 @@ pub fn evaluate(folder: &RunFolder, recipe: &Recipe) -> Result<Scores> {
 pub fn plan(recipe: &Recipe) -> Result<(RunPlan, Recorded)> {
     let device = Device::named(&recipe.device)?;
     let splits = Splits::new(recipe)?;
-    let mut model = build(recipe, &Signature::of(&splits.train), splits.train.len(), &dry_device(&device))?;
+    let (recipe, signature) = (&decided(recipe, &splits), splits.signature());
+    let mut model = build(recipe, &signature, &dry_device(&device))?;
+    compile(recipe, &signature, splits.steps(recipe), &mut model)?;
     model.plan_data(&splits.train, &prepared(recipe, &splits))
 }
 
-/// The recipe with its folder as an absolute path, so that the run can be evaluated from anywhere.
+/// The recipe with its paths made absolute, so that the run can be evaluated from anywhere.
 fn settled(recipe: &Recipe) -> Recipe {
     let mut recipe = recipe.clone();
-    if let Some(path) = &recipe.data.path
-        && let Ok(absolute) = std::path::absolute(path)
-    {
-        recipe.data.path = Some(absolute.to_string_lossy().into_owned());
+    for path in recipe.data.paths() {
+        if let Ok(absolute) = std::path::absolute(&*path) {
+            *path = absolute.to_string_lossy().into_owned();
+        }
     }
     recipe
 }
 
-fn prepared<'a>(recipe: &Recipe, splits: &'a Splits) -> Fit<'a> {
-    let train = &recipe.train;
-    let fit = Fit::epochs(train.epochs).batch(train.batch).shuffle(train.shuffle).seed(train.seed);
-    let fit = fit.test_data(&splits.test);
-    match &splits.validation {
-        Some(validation) => fit.validation_data(validation),
-        None => fit,
-    }
+/// The recipe with what the data decided.
+fn decided(recipe: &Recipe, splits: &Splits) -> Recipe {
+    Recipe { task: splits.task, ..recipe.clone() }
 }
 
-fn announce(device: &Device, model: &Model, splits: &Splits, recipe: &Recipe) -> Result<()> {
+fn announce(
+    device: &Device,
+    model: &Model,
+    splits: &Splits,
+    recipe: &Recipe,
+    note: &dyn Fn(&str),
+) -> Result<()> {
+    splits.notes.iter().for_each(|text| note(text));
     let capabilities = device.capabilities();
     let held = splits.validation.as_ref().map_or(0, |data| data.len());
-    eprintln!(
+    let tested = if splits.test_is_train { 0 } else { splits.test.len() };
+    note(&format!(
         "{} on {} ({}, {} threads)",
         recipe.name, capabilities.id, capabilities.name, capabilities.threads
-    );
-    eprintln!(
-        "{} parameters; {} examples to learn from, {held} to watch, {} to test; batches of {}",
+    ));
+    note(&format!(
+        "{} parameters; {} examples to learn from, {held} to watch, {tested} to test; batches of {}",
         model.parameter_count()?,
         splits.train.len(),
-        splits.test.len(),
         recipe.train.batch
-    );
+    ));
     Ok(())
-}
-
-/// Numbers by name; one that is not finite becomes null.
-fn object(scores: impl IntoIterator<Item = (String, f64)>) -> Value {
-    Value::Object(scores.into_iter().map(|(name, value)| (name, json!(value))).collect::<Map<_, _>>())
-}
-
-/// Scores as a JSON object.
-pub fn scores_object(scores: &Scores) -> Value {
-    object(scores.iter().map(|(name, value)| (name.to_owned(), value)))
-}
-
-fn extend(line: &mut Value, scores: &Scores) {
-    for (name, value) in scores.iter() {
-        line[name] = json!(value);
-    }
-}
-
-fn rounded(number: f64, digits: i32) -> f64 {
-    let scale = 10f64.powi(digits);
-    (number * scale).round() / scale
-}
-
-fn summary(
-    folder: &RunFolder,
-    device: &Device,
-    history: &History,
-    peak_bytes: u64,
-    joules: Option<f64>,
-) -> Value {
-    let last = history.epochs().last().cloned().unwrap_or_default();
-    let watched = |name: &str| name.strip_prefix("val_").map(str::to_owned);
-    let train = object(last.iter().filter(|(n, _)| watched(n).is_none()).map(|(n, v)| (n.to_owned(), v)));
-    let validation = object(last.iter().filter_map(|(n, v)| Some((watched(n)?, v))));
-    let test = history.test().map_or_else(|| json!({}), scores_object);
-    let mut summary = json!({
-        "run": folder.path().display().to_string(),
-        "device": device.id(),
-        "seconds": rounded(history.seconds(), 4),
-        "epochs": history.epochs().len(),
-        "metrics": { "train": train, "validation": validation, "test": test },
-        "planned_bytes": history.plan().planned_bytes(),
-        "peak_bytes": peak_bytes,
-        "launches_per_step": rounded(history.launches_per_step(), 6),
-        "joules": joules,
-        "samples_per_second": history.samples_per_second().round(),
-    });
-    if history.skipped_steps() > 0 {
-        summary["skipped_steps"] = json!(history.skipped_steps());
-    }
-    if history.interrupted() {
-        summary["interrupted"] = json!(true);
-    }
-    summary
 }

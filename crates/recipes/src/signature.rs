@@ -1,7 +1,8 @@
 //! What a model takes and gives: enough to build it and to name what it says, without the data it learned from.
 
 use serde::{Deserialize, Serialize};
-use warploom_data::{Dataset, Targets, Values};
+use warploom_data::transform::{TargetTransform, Transform};
+use warploom_data::{Dataset, Targets};
 
 /// The shape of one example, and what is predicted for it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -12,6 +13,13 @@ pub struct Signature {
     pub bytes: bool,
     /// What is predicted.
     pub outputs: Outputs,
+    /// What one of a predicted number is in the target's own unit.
+    #[serde(default = "one")]
+    pub unit: f64,
+}
+
+fn one() -> f64 {
+    1.0
 }
 
 /// What is predicted for an example.
@@ -24,15 +32,28 @@ pub enum Outputs {
     Numbers(usize),
 }
 
+impl Outputs {
+    /// Numbers that the last layer gives.
+    pub fn width(&self) -> usize {
+        match self {
+            Outputs::Classes(names) => names.len(),
+            Outputs::Numbers(width) => *width,
+        }
+    }
+}
+
 impl Signature {
-    /// That of a data set.
-    pub fn of(data: &Dataset) -> Signature {
+    /// That of a data set and what was fitted for it.
+    pub fn of(data: &Dataset, transform: Option<&Transform>) -> Signature {
         let outputs = match data.targets() {
             Targets::Classes { names, .. } => Outputs::Classes(names.clone()),
             Targets::Values { width, .. } => Outputs::Numbers(*width),
         };
-        let bytes = matches!(data.features().values(), Values::U8(_));
-        Signature { example: data.example_shape().to_vec(), bytes, outputs }
+        let unit = match transform.map(|transform| &transform.target) {
+            Some(TargetTransform::Numbers { scale }) => scale.restore(1.0) - scale.restore(0.0),
+            Some(TargetTransform::Classes { .. }) | None => 1.0,
+        };
+        Signature { example: data.example_shape().to_vec(), bytes: data.is_bytes(), outputs, unit }
     }
 
     pub(crate) fn to_text(&self) -> String {

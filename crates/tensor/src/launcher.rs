@@ -53,6 +53,7 @@ pub(crate) struct Compiled {
     pub outputs: Vec<Ring>,
     /// For older versions of the states it writes.
     pub kept: Vec<Ring>,
+    /// Compiling and preparing, without the memory.
     pub elapsed: Duration,
 }
 
@@ -81,6 +82,7 @@ impl Queue {
         let target = device.executor().target();
         let program = Arc::new(warploom_compile::compile(recording, target, Options::default())?.program);
         let executable = device.executor().prepare(program.clone())?;
+        let elapsed = started.elapsed();
         self.fit(device, &program.slabs)?;
         let mut derived: Vec<Memory> = Vec::new();
         let positions = program.buffers.iter().filter_map(|buffer| match buffer.class {
@@ -100,7 +102,7 @@ impl Queue {
             outputs: rings(program.outputs.len()),
             kept: rings(program.states.len()),
             executable,
-            elapsed: started.elapsed(),
+            elapsed,
         })
     }
 

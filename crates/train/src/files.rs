@@ -29,7 +29,11 @@ pub(crate) fn replace(path: &Path, write: impl FnOnce(&mut Summed) -> Result<()>
     if written.is_err() {
         let _ = fs::remove_file(&beside);
     }
-    written
+    // Of the file that was asked for, not of the one beside it.
+    written.map_err(|error| match error {
+        Error::Io { doing, source, .. } => Error::Io { doing, path: path.to_path_buf(), source },
+        other => other,
+    })
 }
 
 /// Makes what happened to a folder's entries last over a loss of power.

@@ -3,10 +3,9 @@
 use super::Setting;
 use super::measure::{measure_launches, noise};
 use super::row::{Row, emit};
-use crate::output::line;
 use serde_json::{Map, json};
 use warploom::Result;
-use warploom::tensor::{DType, ElementwiseMethods, InputSpec, Tensor};
+use warploom::tensor::{DType, ElementwiseMethods, InputSpec, SpatialWindow, Tensor};
 
 const MATRICES: [usize; 4] = [256, 512, 1024, 2048];
 const ROWS: [usize; 2] = [4096, 1024];
@@ -25,10 +24,11 @@ pub fn run(setting: &Setting) -> Result<()> {
         let flops = Work::Flops(2.0 * (n as f64).powi(3));
         one(setting, &format!("matmul{n}"), &[&[n, n], &[n, n]], flops, |x| x[0].matmul(&x[1]))?;
     }
-    let name = "W11_conv2d";
-    line(
-        json!({ "framework": "warploom", "version": env!("CARGO_PKG_VERSION"), "workload": name, "status": "not built yet" }),
-    );
+    let flops = Work::Flops(2.0 * (8 * 64 * 64 * 56 * 56 * 9) as f64);
+    one(setting, "conv2d", &[&[8, 64, 56, 56], &[64, 64, 3, 3]], flops, |x| {
+        let window = SpatialWindow { low: 1, high: 1, ..SpatialWindow::PLAIN };
+        x[0].convolve(&x[1], 1, &[window, window])
+    })?;
     let both_ways = |elements: usize| Work::Bytes(8.0 * elements as f64);
     let elements = ROWS.iter().product();
     one(setting, "softmax", &[&ROWS], both_ways(elements), |x| x[0].softmax(-1))?;

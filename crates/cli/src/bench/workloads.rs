@@ -2,8 +2,8 @@
 //! forward pass, loss, backward pass and update on a batch in device memory, complete when the clock stops; inference is
 //! the forward pass in evaluation.
 
-use super::{Setting, kernels, mlp, seed};
-use warploom::recipes::nearest;
+use super::{Setting, kernels, networks, seed};
+use warploom::data::transform::nearest;
 use warploom::{Error, Result};
 
 /// A workload.
@@ -19,9 +19,9 @@ pub struct Workload {
 const TABLE: [Workload; 11] = [
     Workload { id: "W1", name: "seed_logistic", run: Some(seed::logistic) },
     Workload { id: "W2", name: "seed_sequential", run: Some(seed::sequential) },
-    Workload { id: "W3", name: "mlp", run: Some(mlp::run) },
-    Workload { id: "W4", name: "lenet", run: None },
-    Workload { id: "W5", name: "resnet18_cifar", run: None },
+    Workload { id: "W3", name: "mlp", run: Some(networks::mlp) },
+    Workload { id: "W4", name: "lenet", run: Some(networks::lenet5) },
+    Workload { id: "W5", name: "resnet18_cifar", run: Some(networks::resnet) },
     Workload { id: "W6", name: "resnet50", run: None },
     Workload { id: "W7", name: "lstm", run: None },
     Workload { id: "W8", name: "transformer", run: None },

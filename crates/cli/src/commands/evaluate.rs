@@ -10,12 +10,8 @@ use warploom::recipes::{self, RunFolder, scores_object};
 
 pub fn evaluate(given: &Evaluate) -> Ended {
     end_at_once();
-    let mut overrides = given.overrides.clone();
-    if let Some(data) = &given.data {
-        overrides.push(format!("data.path={}", data.display()));
-    }
-    let (folder, recipe) = RunFolder::open(&given.run, &overrides)?;
-    let scores = recipes::evaluate(&folder, &recipe)?;
+    let (folder, recipe) = RunFolder::open(&given.run, &given.overrides)?;
+    let scores = recipes::evaluate(&folder, &recipe, given.data.as_deref())?;
     match given.json {
         true => line(json!({ "metrics": { "test": scores_object(&scores) } })),
         false => line(format_args!("test: {scores}")),

@@ -71,6 +71,10 @@ fn describe(steps: &[Step], depth: usize, rows: &mut Vec<Vec<String>>) {
                 let product = format!("{batch}[{}, {}] × [{}, {}]", c.m, c.k, c.k, c.n);
                 (format!("product {}", c.epilogue.name), product, instructions(&c.epilogue))
             }
+            Step::Convolution(c) => {
+                let extents = format!("{:?} by {:?}", &c.shape.input()[..], &c.shape.kernel()[..]);
+                (format!("convolution {}", c.epilogue.name), extents, instructions(&c.epilogue))
+            }
             Step::Scatter(s) => (
                 format!("scatter {:?}", s.kind).to_lowercase(),
                 format!("{} of {}", s.count, s.extent),

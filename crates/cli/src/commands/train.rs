@@ -3,51 +3,104 @@
 use super::Ended;
 use crate::args::Train;
 use crate::interrupt::{INTERRUPTED, stop_flag};
-use crate::output::{bytes, line, note};
+use crate::output::{aligned, bytes, line, note, shell};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use warploom::recipes::{self, Options, Outcome};
 
 pub fn train(given: &Train) -> Ended {
     let recipe = recipes::find(&given.recipe, &given.overrides)?;
     let stop = stop_flag();
-    let options = Options { out: given.out.clone(), quiet: given.quiet, stop: Some(&stop) };
+    let path = PathBuf::from(&given.recipe);
+    // The folder of a run stands for its recipe, and is gone on with where it lies.
+    let own = (given.resume && path.is_dir()).then_some(path);
+    let options = Options {
+        out: given.out.clone().or(own),
+        quiet: given.quiet,
+        stop: Some(&stop),
+        resume: given.resume,
+        command: Some(repeated()),
+    };
     let outcome = recipes::train(&recipe, &options)?;
-    if !given.quiet {
+    let interrupted = outcome.history.interrupted();
+    if interrupted {
+        goes_on(&outcome);
+    } else if !given.quiet {
         report(&outcome);
     }
     if given.json {
         line(&outcome.summary);
     }
-    let interrupted = outcome.history.interrupted();
     Ok(if interrupted { ExitCode::from(INTERRUPTED) } else { ExitCode::SUCCESS })
+}
+
+/// The command line as it was given, less what belongs to this one run.
+fn repeated() -> String {
+    let words = std::env::args().skip(1).filter(|word| word != "--resume");
+    std::iter::once("warploom".to_owned()).chain(words.map(|word| shell(&word))).collect::<Vec<_>>().join(" ")
+}
+
+fn goes_on(outcome: &Outcome) {
+    let (epochs, run) = (outcome.history.epochs().len(), outcome.folder.path().display().to_string());
+    note(format_args!("interrupted after {epochs} whole epochs; what was learned is in {run}"));
+    note("go on with:");
+    note(format_args!("  warploom train {} --resume", shell(&run)));
 }
 
 fn report(outcome: &Outcome) {
     let history = &outcome.history;
-    let run = outcome.folder.path().display();
-    if history.interrupted() {
-        let epochs = history.epochs().len();
-        note(format_args!("interrupted after {epochs} whole epochs; what was learned is in {run}"));
-        return;
-    }
-    if let Some(test) = history.test() {
-        let what = if outcome.test_is_train {
-            "test (the examples learned from: there are no others)"
-        } else {
-            "test"
-        };
-        note(format_args!("{what}: {test}"));
+    for row in aligned(&results(outcome)) {
+        note(row);
     }
     let rate = history.samples_per_second();
-    note(format_args!("{:.1} s, {rate:.0} samples/s", history.seconds()));
+    note(format_args!("time:    {:.1} s, {rate:.0} samples/s", history.seconds()));
     let planned = outcome.summary["planned_bytes"].as_u64().unwrap_or(0);
     let peak = outcome.summary["peak_bytes"].as_u64().unwrap_or(0);
-    note(format_args!("memory: planned {}, peak {}", bytes(planned), bytes(peak)));
+    note(format_args!("memory:  planned {}, peak {}", bytes(planned), bytes(peak)));
     match &outcome.joules {
         Ok(joules) => {
-            note(format_args!("energy: {joules:.0} J (processor packages, everything that ran on them)"))
+            note(format_args!("energy:  {joules:.0} J (processor packages, everything that ran on them)"))
         }
-        Err(why) => note(format_args!("energy: not measured; {why}")),
+        Err(why) => note(format_args!("energy:  not measured; {why}")),
     }
-    note(format_args!("run: {run}"));
+    if let Some(page) = &outcome.report {
+        note(format_args!("report:  {}", page.display()));
+    }
+    let run = shell(&outcome.folder.path().display().to_string());
+    note("next:");
+    note(format_args!("  warploom predict {run} FILE…    # raw files, through the stored transforms"));
+    note(format_args!("  warploom evaluate {run}         # the test scores again"));
+}
+
+/// A row for each part of the data, a column for each score.
+fn results(outcome: &Outcome) -> Vec<Vec<String>> {
+    let last = outcome.history.epochs().last().cloned().unwrap_or_default();
+    let test = outcome.history.test().cloned().unwrap_or_default();
+    let names: Vec<&str> = test.iter().map(|(name, _)| name).collect();
+    let number = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), shown);
+    let row = |part: &str, value: &dyn Fn(&str) -> Option<f64>| -> Vec<String> {
+        std::iter::once(part.to_owned()).chain(names.iter().map(|name| number(value(name)))).collect()
+    };
+    let mut rows =
+        vec![std::iter::once(String::new()).chain(names.iter().map(|name| name.replace('_', " "))).collect()];
+    rows.push(row("training", &|name| last.get(name)));
+    if names.iter().any(|name| last.get(&format!("val_{name}")).is_some()) {
+        rows.push(row("validation", &|name| last.get(&format!("val_{name}"))));
+    }
+    match outcome.test_is_train {
+        true => rows.push(row("training, afterwards", &|name| test.get(name))),
+        false => rows.push(row("test", &|name| test.get(name))),
+    }
+    rows
+}
+
+/// Five digits, whatever the size.
+fn shown(value: f64) -> String {
+    match value.abs() {
+        0.0 => "0".into(),
+        size if size < 1e-3 => format!("{value:.3e}"),
+        size if size >= 1e4 => format!("{value:.0}"),
+        size if size >= 100.0 => format!("{value:.1}"),
+        _ => format!("{value:.4}"),
+    }
 }

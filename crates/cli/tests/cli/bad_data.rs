@@ -59,7 +59,7 @@ fn inputs_to_predict() {
         folder.run("predict run input --json")
     };
     folder.run("predict run nothing").fails(2, &["nothing"]);
-    folder.run("predict run data").fails(2, &["a folder"]);
+    folder.run("predict run data").fails(2, &["data", "no pictures"]);
     predict(b"").fails(2, &["input", "magic number"]);
     predict(&idx(0x08, &[0, 4, 4], &[])).fails(2, &["no examples to predict"]);
     predict(&idx(0x08, &[1, 5, 4], &[0; 20])).fails(2, &["[1, 5, 4]", "[1, 4, 4]"]);

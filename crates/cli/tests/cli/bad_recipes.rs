@@ -9,8 +9,8 @@ fn unknown_names_propose_the_nearest() {
     folder.run("train digts").fails(2, &["no recipe `digts`", "did you mean `digits`?"]);
     folder.run("train digits train.epoch=5").fails(2, &["`train.epoch`", "did you mean `epochs`?"]);
     folder.run("train digits modle.layers=5").fails(2, &["`modle`", "did you mean `model`?"]);
-    folder.run("train digits model.layers.1.unit=5").fails(2, &["`model.layers.1.unit`", "`units`"]);
-    folder.run("train digits train.optimizer=adm").fails(2, &["`train.optimizer`", "`adam`"]);
+    folder.run("train digits-linear model.layers.1.unit=5").fails(2, &["`model.layers.1.unit`", "`units`"]);
+    folder.run("train digits train.optimizer=adm").fails(2, &["`train.optimizer.kind`", "`adam`"]);
     folder.run("train nothing.toml").fails(2, &["nothing.toml"]);
     folder.run("train digits epochs").fails(2, &["`epochs` is not key=value"]);
 }
@@ -18,7 +18,9 @@ fn unknown_names_propose_the_nearest() {
 #[test]
 fn wrong_types_and_values() {
     let folder = Folder::new();
-    folder.run("train digits train.epochs=many").fails(2, &["`train.epochs`", "\"many\"", "whole number"]);
+    folder
+        .run("train digits train.epochs=many")
+        .fails(2, &["`train.epochs`", "`many`", "whole number", "train.epochs=many\n", "^^^^"]);
     folder.run("train digits train.epochs=-1").fails(2, &["`train.epochs`", "-1"]);
     folder.run("train digits train.shuffle=3").fails(2, &["`train.shuffle`", "true or false"]);
     folder.run("train digits train=5").fails(2, &["`train`", "keys"]);
@@ -26,15 +28,17 @@ fn wrong_types_and_values() {
     folder.run("train digits train.batch=0").fails(2, &["`train.batch` is 0"]);
     folder.run("train digits train.batch=100000").fails(2, &["100000", "9000 examples"]);
     folder.run("train digits train.learning_rate=nan").fails(2, &["`train.learning_rate`"]);
-    folder.run("train digits train.validation=1.5").fails(2, &["`train.validation`"]);
-    folder.run("train digits model.layers.2.rate=1.0").fails(2, &["`model.layers.2`", "rate"]);
+    folder.run("train digits split.validation=1.5").fails(2, &["`split.validation`", "below 1"]);
+    folder
+        .run("train digits model={layers=[{kind=\"dropout\",rate=1.0}]}")
+        .fails(2, &["`model.layers.0.rate`"]);
     folder.run("train digits data.train=0").fails(2, &["`data.train` is 0"]);
     folder.run("train digits name=../escape").fails(2, &["`name`", "folder"]);
     folder.run("train mnist").fails(2, &["`data.path` is missing", "data.path=DIR"]);
     folder.write("broken.toml", b"name = ");
-    folder.run("train broken.toml").fails(2, &["broken.toml is not TOML"]);
+    folder.run("train broken.toml").fails(2, &["broken.toml is not TOML", "broken.toml:1:"]);
     folder.write("bare.toml", b"name = \"bare\"");
-    folder.run("train bare.toml").fails(2, &["`task` is missing"]);
+    folder.run("train bare.toml").fails(2, &["`data` is missing", "bare.toml"]);
     folder.run("train digits name=2024 train.epochs=1 data.train=100 data.test=20 --quiet").ok();
     assert!(folder.path("runs/2024/summary.json").is_file());
 }
@@ -42,14 +46,22 @@ fn wrong_types_and_values() {
 #[test]
 fn impossible_shapes() {
     let folder = Folder::new();
-    folder.run("train digits model.layers=[]").fails(2, &["`model.layers` is empty"]);
-    folder.run("train digits model.layers.1.units=0").fails(2, &["0 units"]);
+    let train = |layers: &str| folder.run(&format!("train digits-linear model.layers={layers}"));
+    train("[]").fails(2, &["`model.layers` is empty"]);
+    folder.run("train digits-linear model.layers.1.units=0").fails(2, &["`model.layers.1.units` is 0"]);
     folder
-        .run("train digits model.layers.4.units=7")
-        .fails(2, &["[7]", "10 classes", "model.layers.4.units=10"]);
-    folder.run("train digits model.layers=[{kind=\"dense\",units=10}]").fails(2, &["[1, 28, 10]", "flatten"]);
-    folder.run("train digits model.layers.1.units=1000000000000").fails(3, &["out of memory", "parameters"]);
-    folder.run("plan digits model.layers.1.units=9000000000000000000").fails(3, &["out of memory"]);
+        .run("train digits-linear model.layers.1.units=7")
+        .fails(2, &["[7]", "10 classes", "model.layers.1.units=10"]);
+    train("[{kind=\"dense\",units=10}]").fails(2, &["[1, 28, 10]", "flatten"]);
+    train("[{kind=\"conv2d\",filters=4,kernel=40},\"flatten\",\"dense\"]").fails(2, &["40"]);
+    train("[{kind=\"conv2d\",filters=4,kernel=2,padding=\"same\"},\"flatten\",\"dense\"]")
+        .fails(2, &["`model.layers.0`", "odd"]);
+    train("[\"flatten\",{kind=\"conv2d\",filters=4,kernel=3},\"dense\"]").fails(2, &["1"]);
+    train("[{kind=\"conv2d\",filters=3,kernel=3,groups=2},\"flatten\",\"dense\"]").fails(2, &["groups"]);
+    folder
+        .run("train digits-linear model.layers.1.units=1000000000000")
+        .fails(3, &["out of memory", "parameters"]);
+    folder.run("plan digits-linear model.layers.1.units=9000000000000000000").fails(3, &["out of memory"]);
 }
 
 #[test]
@@ -80,7 +92,7 @@ fn training_that_diverges_says_so_and_keeps_earlier_weights() {
     folder.run("train small.toml --quiet --out run").ok();
     let before = fs::read(folder.path("run/weights.safetensors")).unwrap();
     folder
-        .run("train small.toml --quiet --out run train.learning_rate=1e38 train.epochs=9 train.optimizer=sgd train.momentum=0.9")
+        .run("train small.toml --quiet --out run train.learning_rate=1e38 train.epochs=9 train.optimizer=sgd train.optimizer.momentum=0.9")
         .fails(2, &["updates were not finite", "learning rate"]);
     assert_eq!(fs::read(folder.path("run/weights.safetensors")).unwrap(), before);
 }

@@ -56,6 +56,18 @@ impl Folder {
     }
 }
 
+/// A picture of `height` by `width` grey bytes as a PGM file.
+pub fn pgm(height: usize, width: usize, pixels: impl Fn(usize, usize) -> u8) -> Vec<u8> {
+    let mut file = format!("P5\n{width} {height}\n255\n").into_bytes();
+    file.extend((0..height * width).map(|at| pixels(at / width, at % width)));
+    file
+}
+
+/// A number from 0 to below `below` that looks like none in particular.
+pub fn mixed(seed: usize, below: usize) -> usize {
+    (seed.wrapping_mul(2_654_435_761).rotate_left(7) ^ seed.wrapping_mul(40_503)) % 65_521 % below
+}
+
 impl Drop for Folder {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
@@ -113,11 +125,9 @@ impl Ran {
     #[track_caller]
     pub fn fails(self, code: i32, parts: &[&str]) {
         assert_eq!(self.code, Some(code), "{}{}", self.out, self.err);
-        let message = self
-            .err
-            .lines()
-            .find(|line| line.starts_with("error:"))
-            .unwrap_or_else(|| panic!("{}", self.err));
+        // The message, and below it the line of the recipe that it is about.
+        let message =
+            self.err.find("error:").map(|at| &self.err[at..]).unwrap_or_else(|| panic!("{}", self.err));
         for part in parts {
             assert!(message.contains(part), "`{part}` is not in: {message}");
         }
@@ -134,7 +144,7 @@ impl Ran {
 
 /// Whether a run folder is whole.
 pub fn is_whole(run: &Path) -> bool {
-    ["recipe.toml", "weights.safetensors", "metrics.jsonl", "summary.json"]
+    ["run.json", "recipe.toml", "weights.safetensors", "metrics.jsonl", "history.csv", "summary.json"]
         .iter()
         .all(|name| run.join(name).is_file())
 }

@@ -24,7 +24,9 @@ fn interrupted_by(signal: &str) {
     let drained =
         std::thread::spawn(move || errors.lines().map_while(Result::ok).collect::<Vec<_>>().join("\n"));
     let ran = Ran::new(child.wait_with_output().unwrap());
-    assert_eq!(ran.code, Some(130), "{}", drained.join().unwrap());
+    let err = drained.join().unwrap();
+    assert_eq!(ran.code, Some(130), "{err}");
+    assert!(err.contains("warploom train runs/digits --resume"), "{err}");
     assert_eq!(ran.json()["interrupted"], true);
     assert!(ran.json()["epochs"].as_u64().unwrap() >= 1);
     assert!(is_whole(&folder.path("runs/digits")));

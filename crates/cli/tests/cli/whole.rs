@@ -6,27 +6,30 @@ use std::fs;
 #[test]
 fn digits_from_training_to_prediction() {
     let folder = Folder::new();
-    let summary = folder.run("train digits train.epochs=6 --json").ok().json();
+    let summary = folder.run("train digits train.epochs=4 --json").ok().json();
     assert_eq!((summary["run"].as_str(), summary["device"].as_str()), (Some("runs/digits"), Some("cpu")));
-    assert_eq!(summary["epochs"], 6);
+    assert_eq!(summary["epochs"], 4);
     let test = summary["metrics"]["test"]["accuracy"].as_f64().unwrap();
     assert!(test >= 0.97, "{test}");
     for set in ["train", "validation"] {
         assert!(summary["metrics"][set]["loss"].as_f64().unwrap() > 0.0, "{summary}");
     }
     assert_eq!(summary["planned_bytes"], summary["peak_bytes"]);
-    assert_eq!(summary["launches_per_step"].as_f64(), Some(1.0));
+    assert!(summary["launches_per_step"].as_f64().is_some_and(|launches| launches > 0.0 && launches <= 1.0));
     assert!(summary["seconds"].as_f64().unwrap() > 0.0 && summary.get("joules").is_some());
     let run = folder.path("runs/digits");
     assert!(is_whole(&run));
-    assert_eq!(fs::read_to_string(run.join("metrics.jsonl")).unwrap().lines().count(), 6);
-    assert!(fs::read_to_string(run.join("recipe.toml")).unwrap().contains("epochs = 6"));
+    let page = fs::read_to_string(run.join("report.html")).unwrap();
+    assert!(page.contains("digits") && page.contains("LeNet, 61,706 parameters"));
+    assert!(fs::read_dir(run.join("tensorboard/validation")).unwrap().count() == 1);
+    assert_eq!(fs::read_to_string(run.join("metrics.jsonl")).unwrap().lines().count(), 4);
+    assert!(fs::read_to_string(run.join("recipe.toml")).unwrap().contains("epochs = 4"));
 
     let plan = folder.run("plan digits --json").ok().json();
     assert_eq!(plan["planned_bytes"], summary["planned_bytes"]);
     let kinds = ["state", "arena", "rings", "derived"].map(|kind| plan["by_kind"][kind].as_u64().unwrap());
     assert_eq!(kinds.iter().sum::<u64>(), plan["planned_bytes"].as_u64().unwrap());
-    assert!(plan["parameters"].as_u64().unwrap() > 100_000 && plan["kernels"].as_u64().unwrap() > 0);
+    assert!(plan["parameters"] == 61_706 && plan["kernels"].as_u64().unwrap() > 0);
     assert!(plan["compile_ms"].as_f64().unwrap() > 0.0);
 
     let evaluated = folder.run("evaluate runs/digits --json").ok().json();
@@ -93,7 +96,16 @@ fn what_is_listed_and_explained() {
     let folder = Folder::new();
     let list = folder.run("recipes --json").ok().json();
     let names: Vec<&str> = list.as_array().unwrap().iter().map(|row| row["name"].as_str().unwrap()).collect();
-    for name in ["digits", "digits-linear", "mnist", "logistic", "sequential"] {
+    for name in [
+        "digits",
+        "mnist",
+        "image-folder",
+        "tabular",
+        "resnet-cifar",
+        "digits-linear",
+        "logistic",
+        "sequential",
+    ] {
         assert!(names.contains(&name), "{names:?}");
     }
     let explained = folder.run("explain digits --kernels").ok().out;
@@ -114,7 +126,7 @@ fn what_is_listed_and_explained() {
 #[test]
 fn benchmarks_print_rows() {
     let folder = Folder::new();
-    let rows = folder.run("bench W1,seed_sequential,lenet --json --budget 0.05").ok().out;
+    let rows = folder.run("bench W1,seed_sequential,lstm --json --budget 0.05").ok().out;
     let rows: Vec<serde_json::Value> = rows.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     for (workload, loss) in [("W1_seed_logistic", 0.0432529), ("W2_seed_sequential", 0.0476201)] {
         let found: Vec<_> = rows.iter().filter(|row| row["workload"] == workload).collect();
@@ -128,7 +140,7 @@ fn benchmarks_print_rows() {
             );
         }
     }
-    assert!(rows.iter().any(|row| row["workload"] == "W4_lenet" && row["status"] == "not built yet"));
+    assert!(rows.iter().any(|row| row["workload"] == "W7_lstm" && row["status"] == "not built yet"));
     assert!(folder.run("bench --first-step W3").ok().out.starts_with("FIRST_STEP_DONE "));
     folder.run("bench W99").fails(2, &["no workload `W99`", "W3 mlp"]);
 }

@@ -51,19 +51,6 @@ pub(crate) fn prefetch_near<T>(at: *const T) {
     let _ = at;
 }
 
-/// Asks for the cache line of `at`, which need not be valid memory, into the second cache.
-#[inline(always)]
-pub(crate) fn prefetch_far<T>(at: *const T) {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: a prefetch never faults, and SSE is part of x86-64.
-    unsafe {
-        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
-        _mm_prefetch::<_MM_HINT_T1>(at.cast());
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = at;
-}
-
 /// Transposes a block of `L` vectors of `L` lanes.
 ///
 /// # Safety

@@ -1,0 +1,58 @@
+//! Run folders that are taken, newer, or no longer there.
+
+use crate::common::{Folder, Ran};
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
+#[test]
+fn one_run_at_a_time() {
+    let folder = Folder::new();
+    let long = "train digits train.epochs=1000 --out run";
+    let mut child =
+        folder.command().args(long.split(' ')).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stderr.take().unwrap()).read_line(&mut line).unwrap();
+    let process = format!("process {}", child.id());
+    folder.run("train digits --out run").fails(2, &["another run", &process, "--out"]);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // The dead process holds nothing.
+    folder.run("train digits --out run train.epochs=1 data.train=200 data.test=20 --quiet").ok();
+}
+
+#[test]
+fn a_newer_layout_is_refused() {
+    let folder = Folder::new();
+    folder.run("train digits --out run train.epochs=1 data.train=200 data.test=20 --quiet").ok();
+    let now = fs::read_to_string(folder.path("run/run.json")).unwrap();
+    folder.write(
+        "run/run.json",
+        now.replace("\"format\": 1", "\"format\": 2").replace("0.1.0", "9.0.0").as_bytes(),
+    );
+    for command in ["evaluate run", "predict run x", "train digits --out run"] {
+        folder.run(command).fails(2, &["run has layout 2", "Warploom 9.0.0", "newer Warploom"]);
+    }
+    folder.write("run/run.json", now.as_bytes());
+    let stored = fs::read_to_string(folder.path("run/transform.json")).unwrap();
+    folder.write("run/transform.json", stored.replace("\"version\": 1", "\"version\": 7").as_bytes());
+    folder.run("predict run x").fails(2, &["version 7"]);
+    folder.write("run/transform.json", b"{");
+    folder.run("predict run x").fails(2, &["cannot be read"]);
+}
+
+/// A limit on the size of files stands for a full disk: writing fails in the middle.
+#[test]
+#[cfg(unix)]
+fn a_full_disk_leaves_what_was_there() {
+    let folder = Folder::new();
+    let run = "train digits --out run train.epochs=1 data.train=200 data.test=20 --quiet";
+    folder.run(run).ok();
+    let before = fs::read(folder.path("run/weights.safetensors")).unwrap();
+    let limited = format!("trap '' XFSZ; ulimit -f 100; exec \"$0\" {run} train.seed=1");
+    let mut shell = std::process::Command::new("sh");
+    shell.current_dir(folder.path("")).args(["-c", &limited, env!("CARGO_BIN_EXE_warploom")]);
+    Ran::new(shell.output().unwrap()).fails(2, &["could not write", "run"]);
+    assert!(fs::read(folder.path("run/weights.safetensors")).unwrap() == before);
+    folder.run("evaluate run").ok();
+}

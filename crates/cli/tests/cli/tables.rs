@@ -1,0 +1,112 @@
+//! Tables of text.
+
+use crate::common::{Folder, mixed};
+use std::fmt::Write;
+use std::fs;
+
+/// `price = 3000 + 200 size - 50 age + 5000 for the north`, with an identifier and some cells missing.
+fn houses(rows: usize) -> String {
+    let mut text = String::from("id,size,age,district,price\n");
+    for row in 0..rows {
+        let (size, age, north) = (20 + mixed(row, 100), mixed(row + 7919, 80), mixed(row + 104_729, 2));
+        let price = 3000 + 200 * size + 5000 * north - 50 * age;
+        let age = if row % 17 == 5 { String::new() } else { age.to_string() };
+        let district = ["south", "north"][north];
+        writeln!(text, "{},{size},{age},{district},{price}", row + 1).unwrap();
+    }
+    text
+}
+
+const TRAIN: &str = "train tabular data.path=houses.csv train.batch=16 --out run";
+
+#[test]
+fn numbers_are_predicted_in_their_own_unit() {
+    let folder = Folder::new();
+    folder.write("houses.csv", houses(400).as_bytes());
+    let ran = folder.run(&format!("{TRAIN} data.leave_out=[\"id\"] train.epochs=30 --json")).ok();
+    assert!(ran.err.contains("`price` is predicted: regression"), "{}", ran.err);
+    assert!(
+        ran.err.contains("`age`") && ran.err.contains("missing") || ran.err.contains("lacks"),
+        "{}",
+        ran.err
+    );
+    let test = &ran.json()["metrics"]["test"];
+    let error = test["root_mean_squared_error"].as_f64().unwrap();
+    // Of prices from about 4,000 to 32,000, with every 17th age unknown.
+    assert!((1.0..1500.0).contains(&error), "{error}");
+    assert!(fs::read_to_string(folder.path("run/recipe.toml")).unwrap().contains("task = \"regression\""));
+
+    // Rows to predict: other order of columns, no target, a category that training never saw.
+    folder.write("new.csv", b"district,age,size\nnorth,10,100\nwest,10,100\nsouth,,40\n");
+    let said = folder.run("predict run new.csv --json").ok();
+    assert!(said.err.contains("`west`"), "{}", said.err);
+    let value =
+        |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap()["values"][0].as_f64().unwrap();
+    let values: Vec<f64> = said.out.lines().map(value).collect();
+    assert!(values.len() == 3 && (values[0] - 27_500.0).abs() < 2500.0, "{values:?}");
+    folder.run("predict run new.csv --out said.csv").ok();
+    assert!(
+        fs::read_to_string(folder.path("said.csv"))
+            .unwrap()
+            .starts_with("input,index,prediction\n\"new.csv\",0,2")
+    );
+    folder.run("predict run houses.csv").ok();
+
+    let scores = folder.run("evaluate run --data houses.csv --json").ok().json();
+    assert!(scores["metrics"]["test"]["root_mean_squared_error"].as_f64().unwrap() < 1500.0, "{scores}");
+}
+
+#[test]
+fn classes_are_predicted_by_name() {
+    let folder = Folder::new();
+    folder.write("houses.csv", houses(300).as_bytes());
+    let ran = folder
+        .run(&format!("{TRAIN} data.target=district data.leave_out=[\"id\"] train.epochs=40 --json"))
+        .ok();
+    assert!(ran.err.contains("`district` is predicted: classification"), "{}", ran.err);
+    let summary = ran.json();
+    assert!(summary["metrics"]["test"]["accuracy"].as_f64().unwrap() > 0.8, "{summary}");
+    folder.write("new.csv", b"size,age,price\n50,10,17500\n");
+    let said = folder.run("predict run new.csv").ok().out;
+    assert!(said.contains("north (") && said.contains("south ("), "{said}");
+    folder.run(&format!("{TRAIN} data.target=district train.class_weights=balanced train.epochs=1")).ok();
+    folder
+        .run(&format!("{TRAIN} data.target=district train.class_weights={{west=2.0}}"))
+        .fails(2, &["`west`", "north"]);
+}
+
+#[test]
+fn tables_that_cannot_be_used() {
+    let folder = Folder::new();
+    let train = |text: &str, more: &str| {
+        folder.write("houses.csv", text.as_bytes());
+        folder.run(&format!("{TRAIN}{more}"))
+    };
+    folder.run(TRAIN).fails(2, &["houses.csv"]);
+    train("", "").fails(2, &["houses.csv", "line 1", "empty"]);
+    train("a,b\n1,2\n3,4,5\n", "").fails(2, &["houses.csv", "line 3", "3 cells", "2 in the first line"]);
+    let numbers = |spoiled: &str| -> String {
+        let rows: String = (0..40).map(|row| format!("{},{}\n", mixed(row, 50), row as f64 * 1.5)).collect();
+        format!("a,b\n{spoiled}{rows}")
+    };
+    train(&numbers("many,2.5\n"), "").fails(2, &["houses.csv", "line 2", "`a`", "many"]);
+    train(&numbers(""), " data.target=c").fails(2, &["`c`", "`a`, `b`"]);
+    train(&numbers(""), " data.leave_out=[\"z\"]").fails(2, &["`z`"]);
+    train(
+        &numbers(",2.5\n"),
+        " transform.missing=refuse split.test=0.0 split.validation=0.0 train.best=loss",
+    )
+    .fails(2, &["houses.csv", "line 2", "missing"]);
+    train(&numbers(""), " train.metrics=[\"accuracy\"]").fails(2, &["`train.metrics`", "numbers"]);
+    train(&numbers(""), " split.test=0.6 split.validation=0.5").fails(2, &["`split.validation`"]);
+    let one: String = (0..40).map(|row| format!("{row},yes\n")).collect();
+    train(&format!("a,b\n{one}"), "").fails(2, &["one class", "`yes`"]);
+    // A class in the test file that training never saw.
+    let two: String = (0..40).map(|row| format!("{},{}\n", mixed(row, 9), ["yes", "no"][row % 2])).collect();
+    folder.write("test.csv", b"a,b\n1,yes\n2,perhaps\n");
+    train(&format!("a,b\n{two}"), " data.test_path=test.csv split.test=0.0")
+        .fails(2, &["test.csv", "line 3", "`perhaps`"]);
+    train(&format!("a,b\n{two}"), " train.epochs=1").ok();
+    folder.write("new.csv", b"c\n1\n");
+    folder.run("predict run new.csv").fails(2, &["new.csv", "`a`"]);
+}

@@ -1,0 +1,71 @@
+//! What a run says of itself in JSON.
+
+use crate::folder::RunFolder;
+use serde_json::{Map, Value, json};
+use warploom_tensor::Device;
+use warploom_train::{EpochReport, History, Outcome, Scores};
+
+/// Numbers by name; one that is not finite becomes null.
+fn object(scores: impl IntoIterator<Item = (String, f64)>) -> Value {
+    Value::Object(scores.into_iter().map(|(name, value)| (name, json!(value))).collect::<Map<_, _>>())
+}
+
+/// Scores as a JSON object.
+pub fn scores_object(scores: &Scores) -> Value {
+    object(scores.iter().map(|(name, value)| (name.to_owned(), value)))
+}
+
+fn rounded(number: f64, digits: i32) -> f64 {
+    let scale = 10f64.powi(digits);
+    (number * scale).round() / scale
+}
+
+/// A line of `metrics.jsonl`.
+pub(crate) fn epoch_line(report: &EpochReport<'_>) -> Value {
+    let mut line = json!({ "epoch": report.epoch });
+    for (name, value) in report.scores.iter() {
+        line[name] = json!(value);
+    }
+    line["seconds"] = json!(rounded(report.seconds, 4));
+    line["samples_per_second"] = json!(report.samples_per_second.round());
+    if report.skipped_steps > 0 {
+        line["skipped_steps"] = json!(report.skipped_steps);
+    }
+    line
+}
+
+/// What `--json` prints and `summary.json` keeps.
+pub(crate) fn summary(
+    folder: &RunFolder,
+    device: &Device,
+    history: &History,
+    peak_bytes: u64,
+    joules: Option<f64>,
+) -> Value {
+    let last = history.epochs().last().cloned().unwrap_or_default();
+    let watched = |name: &str| name.strip_prefix("val_").map(str::to_owned);
+    let train = object(last.iter().filter(|(n, _)| watched(n).is_none()).map(|(n, v)| (n.to_owned(), v)));
+    let validation = object(last.iter().filter_map(|(n, v)| Some((watched(n)?, v))));
+    let test = history.test().map_or_else(|| json!({}), scores_object);
+    let mut summary = json!({
+        "run": folder.path().display().to_string(),
+        "device": device.id(),
+        "seconds": rounded(history.seconds(), 4),
+        "epochs": history.epochs().len(),
+        "metrics": { "train": train, "validation": validation, "test": test },
+        "planned_bytes": history.plan().planned_bytes(),
+        "peak_bytes": peak_bytes,
+        "launches_per_step": rounded(history.launches_per_step(), 6),
+        "joules": joules,
+        "samples_per_second": history.samples_per_second().round(),
+    });
+    if history.skipped_steps() > 0 {
+        summary["skipped_steps"] = json!(history.skipped_steps());
+    }
+    match history.outcome() {
+        Outcome::Interrupted => summary["interrupted"] = json!(true),
+        Outcome::Stopped => summary["stopped_early"] = json!(true),
+        Outcome::Finished => {}
+    }
+    summary
+}
