@@ -25,11 +25,13 @@ enum Product {
     F32(Convolution<f32>),
     F64(Convolution<f64>),
     /// Operands are widened into the workspace first.
-    Half {
-        convolution: Convolution<f32>,
-        input: Widened,
-        kernel: Widened,
-    },
+    Half(Box<Half>),
+}
+
+struct Half {
+    convolution: Convolution<f32>,
+    input: Widened,
+    kernel: Widened,
 }
 
 enum Finish {
@@ -49,7 +51,8 @@ fn product(step: &device::Convolution, isa: Isa, threads: usize) -> Result<Produ
                 |operand: &ConvolutionOperand, extents| Widened::new(step.dtype, &operand.strides, extents);
             let (input, kernel) =
                 (widened(&step.input, shape.input()), widened(&step.kernel, shape.kernel()));
-            Product::Half { convolution: Convolution::new(shape, isa, threads), input, kernel }
+            let convolution = Convolution::new(shape, isa, threads);
+            Product::Half(Box::new(Half { convolution, input, kernel }))
         }
         DType::Bool | DType::U8 | DType::I32 | DType::U32 => {
             return Err(DeviceError::Unsupported(format!("a convolution of {}", step.dtype)));
@@ -62,8 +65,10 @@ impl Product {
         match self {
             Product::F32(convolution) => convolution.workspace_bytes(),
             Product::F64(convolution) => convolution.workspace_bytes(),
-            Product::Half { convolution, input, kernel } => {
-                convolution.workspace_bytes().next_multiple_of(64) + input.bytes() + kernel.bytes()
+            Product::Half(half) => {
+                half.convolution.workspace_bytes().next_multiple_of(64)
+                    + half.input.bytes()
+                    + half.kernel.bytes()
             }
         }
     }
@@ -82,7 +87,7 @@ fn plain_store(step: &device::Convolution) -> Option<Finish> {
     let &[first, output, pixel] = &store.map.strides[..] else { return None };
     let (output, pixel) = (output as isize, pixel as isize);
     let extents = step.shape.spatial.iter().map(|axis| axis.output as isize);
-    let (width, pixels) = (extents.clone().last().unwrap_or(1), extents.product::<isize>());
+    let (width, pixels) = (extents.clone().next_back().unwrap_or(1), extents.product::<isize>());
     let groups = step.shape.groups as isize;
     let (batch, group) = if step.outputs_first {
         (pixels * pixel, first as isize)
@@ -176,7 +181,8 @@ impl Convolve {
                     let (input, kernel) = (strided(&self.input, context), strided(&self.kernel, context));
                     self.convolve(convolution, context, input, kernel, workspace);
                 }
-                Product::Half { convolution, input, kernel } => {
+                Product::Half(product) => {
+                    let Half { convolution, input, kernel } = &**product;
                     let to = workspace.add(convolution.workspace_bytes().next_multiple_of(64));
                     let half = |operand: &ConvolutionOperand| {
                         let base = context.bases[operand.buffer.0 as usize].cast::<u16>();
