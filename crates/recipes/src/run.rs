@@ -104,11 +104,9 @@ pub fn train(recipe: &Recipe, options: &Options<'_>) -> Result<Outcome> {
 fn resumed(folder: &RunFolder, note: &dyn Fn(&str)) -> Result<usize> {
     let checkpoints = folder.file("checkpoints");
     let found = if checkpoints.is_dir() { inspect(&checkpoints)? } else { Vec::new() };
+    // The fit itself says where it goes on.
     match found.iter().find_map(|state| state.place.as_ref().ok()) {
-        Some((epoch, batch)) => {
-            note(&format!("going on after {epoch} epochs and {batch} batches"));
-            Ok(*epoch)
-        }
+        Some((epoch, _)) => Ok(*epoch),
         None => {
             note(&format!("{} holds no whole checkpoint; beginning anew", folder.path().display()));
             Ok(0)

@@ -4,6 +4,7 @@ use super::Ended;
 use crate::args::Train;
 use crate::interrupt::{INTERRUPTED, stop_flag};
 use crate::output::{aligned, bytes, line, note, shell};
+use std::io::{IsTerminal, stderr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use warploom::recipes::{self, Options, Outcome};
@@ -42,6 +43,10 @@ fn repeated() -> String {
 
 fn goes_on(outcome: &Outcome) {
     let (epochs, run) = (outcome.history.epochs().len(), outcome.folder.path().display().to_string());
+    if stderr().is_terminal() {
+        // In place of the bar.
+        eprint!("\r\x1b[K");
+    }
     note(format_args!("interrupted after {epochs} whole epochs; what was learned is in {run}"));
     note("go on with:");
     note(format_args!("  warploom train {} --resume", shell(&run)));

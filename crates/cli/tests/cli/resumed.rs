@@ -32,7 +32,7 @@ fn a_killed_run_goes_on_to_the_same_bits() {
     folder.run(&format!("{RUN} --quiet --out whole")).ok();
     killed(&folder, &format!("{RUN} --out cut"), "epoch 3/");
     let err = folder.run("train cut --resume").ok().err;
-    assert!(err.contains("going on after"), "{err}");
+    assert!(err.contains("going on from"), "{err}");
     for file in ["weights.safetensors", "recipe.toml", "history.csv", "transform.json"] {
         let of = |run: &str| fs::read(folder.path(run).join(file)).unwrap();
         assert!(of("whole") == of("cut"), "{file}");
