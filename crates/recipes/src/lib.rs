@@ -15,6 +15,7 @@ mod inputs;
 mod judge;
 mod layers;
 mod model;
+mod network;
 mod overrides;
 mod parse;
 mod reference;

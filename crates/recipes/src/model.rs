@@ -10,7 +10,7 @@ use warploom_nn::{
     Adam, AdamW, Clipping, Model, Optimizer as Described, RmsProp, Schedule, Sgd, losses, models,
 };
 use warploom_tensor::{Device, Tensor};
-use warploom_train::{Average, Error, Result, Training, metrics};
+use warploom_train::{Average, Error, History, Result, Training, metrics};
 
 /// Builds the network for examples and targets of this signature, on `device`.
 pub(crate) fn build(recipe: &Recipe, signature: &Signature, device: &Device) -> Result<Model> {
@@ -75,6 +75,31 @@ fn schedule(recipe: &Recipe, steps: usize) -> Box<dyn Schedule> {
             Box::new(Polynomial { total, power: *power, minimum: *minimum })
         }
     }
+}
+
+/// The learning rate at the end of each epoch: that of its last update, from the rate that the epoch had as its base.
+pub(crate) fn learning_rates(
+    recipe: &Recipe,
+    steps: usize,
+    history: &History,
+    model: &Model,
+) -> Result<Vec<f64>> {
+    let epochs = history.epochs().len();
+    let based = history.get("learning_rate");
+    let base = |epoch: usize| {
+        based.and_then(|rates| rates.get(epoch)).map_or(recipe.train.learning_rate, |rate| *rate) as f32
+    };
+    if epochs == 0 {
+        return Ok(Vec::new());
+    }
+    let bases: Vec<f32> = (0..epochs).map(base).collect();
+    let last: Vec<f32> = (1..=epochs).map(|done| (done * steps).saturating_sub(1) as f32).collect();
+    let schedule = schedule(recipe, steps);
+    let rates = model
+        .device()
+        .scope(|| schedule.learning_rate(&Tensor::from(bases), &Tensor::from(last)).to_vec::<f32>())?;
+    // Of single precision: the shortest decimals that give it.
+    Ok(rates.into_iter().map(|rate| rate.to_string().parse().unwrap_or(f64::from(rate))).collect())
 }
 
 fn optimizer(recipe: &Recipe, steps: usize) -> Box<dyn Described> {

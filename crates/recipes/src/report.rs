@@ -2,9 +2,12 @@
 
 use crate::fitting::Callbacks;
 use crate::judge::{judged, pictures};
+use crate::model::learning_rates;
+use crate::network::layers;
 use crate::run::{Options, Outcome};
 use crate::schema::{Data as Source, Metric, Named, Recipe, Task};
 use crate::source::Splits;
+use crate::tables::cells;
 use std::path::PathBuf;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use warploom_nn::{Model, Parameters};
@@ -55,6 +58,8 @@ pub(crate) fn report(
         seconds: Some(stages.started.elapsed().as_secs_f64()),
         command: options.command.clone(),
         curves: curves(recipe, outcome),
+        learning_rate: learning_rates(recipe, splits.steps(recipe), history, model)?,
+        layers: layers(model, recipe.train.batch)?,
         samples_per_second: Some(history.samples_per_second()),
         recipe: Some(recipe.to_toml()),
         memory: Some(Memory {
@@ -209,8 +214,14 @@ fn scores(recipe: &Recipe, outcome: &Outcome, page: &mut Report) {
 
 fn results(recipe: &Recipe, splits: &Splits, model: &Model, page: &mut Report) -> Result<()> {
     let judged = judged(model, &splits.test, splits.transform.as_ref())?;
-    let example =
-        |index: usize| Example { source: splits.test_places.get(index).cloned(), ..Example::default() };
+    let raw = splits.test_cells.as_ref().filter(|table| table.rows() == splits.test.len());
+    let example = |index: usize| Example {
+        source: splits.test_places.get(index).cloned(),
+        cells: raw.map(|table| cells(table, index)).unwrap_or_default(),
+        ..Example::default()
+    };
+    let columns: Vec<String> =
+        raw.iter().flat_map(|table| table.columns()).map(|column| column.name.clone()).collect();
     match (splits.test.targets().class_names(), recipe.task) {
         (Some(names), _) if names.len() <= MATRIX => {
             let mut confusion = vec![vec![0; names.len()]; names.len()];
@@ -236,7 +247,7 @@ fn results(recipe: &Recipe, splits: &Splits, model: &Model, page: &mut Report) -
                 classes: names.to_vec(),
                 confusion,
                 mistakes: wrong.iter().enumerate().map(mistake).collect(),
-                columns: Vec::new(),
+                columns,
             });
         }
         (None, Task::Regression) => {
@@ -253,7 +264,7 @@ fn results(recipe: &Recipe, splits: &Splits, model: &Model, page: &mut Report) -
                 unit: Unit::None,
                 pairs: judged.numbers.iter().step_by(step).copied().collect(),
                 worst: worst.iter().take(MISTAKES).map(deviation).collect(),
-                columns: Vec::new(),
+                columns,
             }];
         }
         _ => {}

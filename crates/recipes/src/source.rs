@@ -6,7 +6,7 @@ use crate::tables;
 use std::path::{Path, PathBuf};
 use warploom_data::csv::read_labelled;
 use warploom_data::images::{self, ImageFolder, ImageOptions, fit_pixels};
-use warploom_data::transform::{ImageTransform, Input, PixelScale, TargetTransform, Transform};
+use warploom_data::transform::{ImageTransform, Input, PixelScale, Table, TargetTransform, Transform};
 use warploom_data::{Augmentation, Dataset, Parts, Targets, Values, digits, idx, logistic};
 use warploom_train::{Error, Result};
 
@@ -32,6 +32,8 @@ pub struct Splits {
     pub notes: Vec<String>,
     /// Where each test example stands, for people; empty where that is not known.
     pub test_places: Vec<String>,
+    /// The raw rows of the test examples, for data that are rows of a table.
+    pub(crate) test_cells: Option<Table>,
 }
 
 /// Data as read, before it is shared out.
@@ -45,6 +47,8 @@ pub(crate) struct Source {
     pub notes: Vec<String>,
     /// Where each example stands, for people.
     pub places: Vec<String>,
+    /// The raw rows to test on, where they are rows of the same table.
+    pub cells: Option<Table>,
 }
 
 impl Splits {
@@ -76,6 +80,7 @@ impl Splits {
             task: source.task,
             notes: source.notes,
             test_places,
+            test_cells: source.cells,
         };
         splits.scale_pixels(recipe)?;
         splits.train = weighted(splits.train, recipe)?;
@@ -138,7 +143,7 @@ fn read(recipe: &Recipe) -> Result<Source> {
     let plain = |all: Dataset, test: Option<Dataset>| -> Result<Source> {
         let parts = shared(&all, recipe)?;
         let transform = of_bytes(&all);
-        Ok(Source { all, parts, test, transform, task, notes: Vec::new(), places: Vec::new() })
+        Ok(Source { all, parts, test, transform, task, notes: Vec::new(), cells: None, places: Vec::new() })
     };
     match &recipe.data {
         Data::Digits { train, test, seed } => {
@@ -166,6 +171,7 @@ fn read(recipe: &Recipe) -> Result<Source> {
                 transform: Some(folder.transform()),
                 task,
                 notes: folder.notes().to_vec(),
+                cells: None,
                 places: folder.files().iter().map(|file| file.display().to_string()).collect(),
             })
         }

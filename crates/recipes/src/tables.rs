@@ -4,7 +4,7 @@ use crate::check::check_task;
 use crate::schema::{Categories, Data, Header, Missing, Numbers, Recipe, SplitRule, Task};
 use crate::source::{Source, rule};
 use warploom_data::csv::{self, ColumnKind, CsvFile, CsvFit, CsvOptions, TargetColumn, read_labelled};
-use warploom_data::transform::{Encoding, FitOptions, ScaleKind, Unseen};
+use warploom_data::transform::{Cells, Column, Encoding, FitOptions, ScaleKind, Table, Unseen};
 use warploom_train::{Error, Result};
 
 /// Reads, shares out and fits.
@@ -86,6 +86,7 @@ pub(crate) fn read(recipe: &Recipe) -> Result<Source> {
         }
         None => None,
     };
+    let cells = rows(file.table(), &parts.test, &column)?;
     Ok(Source {
         all: all.dataset,
         parts,
@@ -93,8 +94,32 @@ pub(crate) fn read(recipe: &Recipe) -> Result<Source> {
         transform: Some(fitted.transform),
         task,
         notes,
+        cells: Some(cells),
         places: file.lines().iter().map(|line| format!("line {line}")).collect(),
     })
+}
+
+/// Rows of a table, as they stand in the file, without the column that is predicted.
+fn rows(table: &Table, chosen: &[usize], target: &str) -> Result<Table> {
+    let columns = table.columns().iter().filter(|column| column.name != target);
+    let column = |column: &Column| match &column.cells {
+        Cells::Numbers(values) => {
+            Column::numbers(&column.name, chosen.iter().map(|row| values[*row]).collect())
+        }
+        Cells::Text(words) => Column::text(&column.name, chosen.iter().map(|row| words.get(*row))),
+    };
+    Ok(Table::new(columns.map(column).collect()).map_err(warploom_data::Error::from)?)
+}
+
+/// A row as people read it; nothing where a cell is missing.
+pub(crate) fn cells(table: &Table, row: usize) -> Vec<String> {
+    let cell = |column: &Column| match &column.cells {
+        Cells::Numbers(values) => {
+            values.get(row).filter(|value| !value.is_nan()).map(f64::to_string).unwrap_or_default()
+        }
+        Cells::Text(words) => words.get(row).unwrap_or_default().to_owned(),
+    };
+    table.columns().iter().map(cell).collect()
 }
 
 fn scale(numbers: Numbers) -> ScaleKind {

@@ -4,8 +4,10 @@ use crate::context;
 use crate::device::Device;
 use crate::error::Error;
 use crate::evaluate;
+use crate::launcher::keep_older;
 use crate::node::{Content, Kind, next_id};
 use crate::operand::Operand;
+use crate::ring::Ring;
 use crate::scope;
 use crate::tensor::Tensor;
 use smallvec::smallvec;
@@ -192,6 +194,42 @@ impl Variable {
             drop(versions);
             evaluate::flush(device, Location::caller())?;
         }
+    }
+
+    /// Writes stored bytes (elements in row-major order, little-endian) straight into the variable's memory: no program,
+    /// and no memory beside it unless an older version can still be looked at; that one gets memory of its own. What was
+    /// assigned before and has not run yet runs first.
+    ///
+    /// # Errors
+    /// Another number of bytes than the variable has; a bool that is neither 0 nor 1; within a recording; what fails in
+    /// pending work; what the device reports.
+    #[track_caller]
+    pub fn upload(&self, bytes: &[u8]) -> Result<(), Error> {
+        let origin = scope::origin();
+        let fail = |message: String| Err(Error::at("upload", message, &origin));
+        let (slot, device) = match &*self.0 {
+            Inner::Failed(failed) => {
+                return Err(failed.error().unwrap_or_else(|| Error::new("upload", "failed")));
+            }
+            Inner::Here { slot, device, .. } => (slot, device),
+        };
+        if !context::is_plain() {
+            return fail("bytes cannot be written within a recording; write them before it".into());
+        }
+        let wanted = slot.ty.bytes();
+        if bytes.len() != wanted {
+            let described = self.described();
+            return fail(format!("{described} is {}, {wanted} bytes, found {}", slot.ty, bytes.len()));
+        }
+        if slot.ty.dtype == DType::Bool && bytes.iter().any(|byte| *byte > 1) {
+            return fail("a bool is stored as 0 or 1".into());
+        }
+        evaluate::flush(device, Location::caller())?;
+        // Held while writing: a launch might read the memory.
+        let _launcher = device.launcher();
+        keep_older(device, slot, &mut Ring::default())?;
+        device.executor().upload(&slot.memory, 0, bytes)?;
+        Ok(())
     }
 
     /// A number that no other variable of this process has.

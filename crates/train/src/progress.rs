@@ -1,14 +1,13 @@
-//! What a fit says on standard error while it runs: a bar on a terminal, lines elsewhere.
+//! What a fit says on standard error while it runs: a line that changes on a terminal, one an epoch elsewhere.
 
 use crate::history::Scores;
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write, stderr};
 use std::time::{Duration, Instant};
 
-/// Least time between two bars, or between two lines where epochs are short.
+/// Least time between two drawings of the line, or between two lines where epochs are short.
 const PAUSE: Duration = Duration::from_millis(100);
 const LINE_PAUSE: Duration = Duration::from_millis(500);
-const WIDTH: usize = 24;
 
 pub(crate) struct Progress {
     quiet: bool,
@@ -17,8 +16,10 @@ pub(crate) struct Progress {
     first: usize,
     epochs: usize,
     examples: usize,
+    /// Of the epoch under way, as far as they are known.
+    pub scores: Option<Scores>,
     started: Instant,
-    bar_drawn: Option<Instant>,
+    line_drawn: Option<Instant>,
     line_written: Option<Instant>,
 }
 
@@ -26,7 +27,17 @@ impl Progress {
     pub fn new(quiet: bool, first: usize, epochs: usize, examples: usize) -> Progress {
         let terminal = stderr().is_terminal();
         let started = Instant::now();
-        Progress { quiet, terminal, first, epochs, examples, started, bar_drawn: None, line_written: None }
+        Progress {
+            quiet,
+            terminal,
+            first,
+            epochs,
+            examples,
+            scores: None,
+            started,
+            line_drawn: None,
+            line_written: None,
+        }
     }
 
     /// Epochs before this one are another process's.
@@ -37,7 +48,7 @@ impl Progress {
     /// A line of its own.
     pub fn say(&mut self, line: &str) {
         if !self.quiet {
-            self.clear_bar();
+            self.clear_line();
             // A closed standard error is no reason to stop training.
             let _ = writeln!(stderr(), "{line}");
         }
@@ -45,21 +56,36 @@ impl Progress {
 
     /// `sent` examples of epoch number `epoch` (from 0) are on their way.
     pub fn step(&mut self, epoch: usize, sent: usize, rate: f64) {
-        if self.quiet || !self.terminal || self.bar_drawn.is_some_and(|at| at.elapsed() < PAUSE) {
+        if !self.is_drawn() || self.line_drawn.is_some_and(|at| at.elapsed() < PAUSE) {
             return;
         }
-        self.bar_drawn = Some(Instant::now());
-        let done = WIDTH * sent / self.examples.max(1);
-        let bar: String = (0..WIDTH).map(|i| if i < done { '=' } else { ' ' }).collect();
-        let left = self.left(epoch, sent);
-        let mut line = format!("\repoch {}/{} [{bar}] {sent}/{}", epoch + 1, self.epochs, self.examples);
-        let _ = write!(line, "  {} samples/s  {left} left\x1b[K", grouped(rate));
-        let _ = write!(stderr(), "{line}");
-        let _ = stderr().flush();
+        self.line_drawn = Some(Instant::now());
+        let line = self.line(epoch, sent, rate);
+        // The terminal cuts off what its width does not hold: a line that wrapped could not be drawn over.
+        let drawn = format!("\r\x1b[?7l{line}\x1b[K\x1b[?7h");
+        // At once: a process that is killed in between would leave the terminal without wrapping.
+        let _ = stderr().write_all(drawn.as_bytes());
+    }
+
+    /// What counts most first: a narrow terminal shows only the beginning.
+    fn line(&self, epoch: usize, sent: usize, rate: f64) -> String {
+        let percent = 100 * sent / self.examples.max(1);
+        let mut line = format!("epoch {}/{} {percent:>3}%", epoch + 1, self.epochs);
+        if let Some(scores) = &self.scores {
+            let _ = write!(line, "  {scores}");
+        }
+        let _ = write!(line, "  {} left  {} samples/s", self.left(epoch, sent), grouped(rate));
+        line
+    }
+
+    /// Whether anybody sees a line that changes.
+    pub fn is_drawn(&self) -> bool {
+        self.terminal && !self.quiet
     }
 
     /// Epoch number `epoch` (from 0) is done.
     pub fn epoch(&mut self, epoch: usize, scores: &Scores, rate: f64) {
+        self.scores = None;
         let due = self.line_written.is_none_or(|at| at.elapsed() >= LINE_PAUSE);
         let done = epoch + 1;
         if self.quiet || !(due || done == self.epochs) {
@@ -78,8 +104,8 @@ impl Progress {
         duration(self.started.elapsed().as_secs_f64() * (all - done).max(0.0) / done.max(1.0))
     }
 
-    fn clear_bar(&mut self) {
-        if self.bar_drawn.take().is_some() {
+    fn clear_line(&mut self) {
+        if self.line_drawn.take().is_some() {
             let _ = write!(stderr(), "\r\x1b[K");
         }
     }
@@ -109,7 +135,23 @@ pub(crate) fn grouped(number: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{duration, grouped};
+    use super::{Progress, duration, grouped};
+    use crate::history::Scores;
+
+    #[test]
+    fn a_narrow_line_begins_with_what_counts() {
+        let mut progress = Progress::new(false, 0, 100, 60_000);
+        assert!(progress.line(11, 21_000, 0.0).starts_with("epoch 12/100  35%  "));
+        let mut scores = Scores::default();
+        scores.set("loss", 0.123_45);
+        scores.set("accuracy", 0.95);
+        progress.scores = Some(scores);
+        let line = progress.line(11, 21_000, 12_345.0);
+        let narrow: String = line.chars().take(40).collect();
+        assert!(narrow.starts_with("epoch 12/100  35%  loss 0.1235  accuracy"), "{narrow}");
+        assert!(line.contains("accuracy 0.9500") && line.ends_with("12,345 samples/s"), "{line}");
+        assert!(line.chars().all(|c| !c.is_control()));
+    }
 
     #[test]
     fn numbers_for_people() {

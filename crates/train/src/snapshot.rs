@@ -49,7 +49,7 @@ impl Snapshot {
                 "the kept weights are not of this model; restore them into the model they came from",
             ));
         }
-        self.0.iter().zip(&variables).try_for_each(|(kept, v)| weights::set(&v.variable, &kept.bytes))
+        Ok(self.0.iter().zip(&variables).try_for_each(|(kept, v)| v.variable.upload(&kept.bytes))?)
     }
 
     pub(crate) fn write(&self, file: &mut Summed) -> Result<()> {

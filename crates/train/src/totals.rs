@@ -143,21 +143,40 @@ impl Totals {
     /// Scores of the examples since the last time, and how many examples there were.
     pub fn collect(&mut self, metrics: &[Metric]) -> Result<(Scores, u64)> {
         self.collector.launch(0)?;
-        let examples = self.read(0)?[0];
-        let mut totals = Vec::with_capacity(self.sums.len());
-        let mut output = 1;
-        for sum in 0..self.sums.len() {
-            let (numbers, more) = match self.sums[sum] {
+        let outputs = self.collector.recorded().outputs().len();
+        let words = (0..outputs).map(|output| self.read(output)).collect::<Result<Vec<_>>>()?;
+        Ok((self.scores(metrics, &words), u64::from(words[0][0])))
+    }
+
+    /// Scores of the examples counted so far, if there are any; they go on being counted. Waits for what runs.
+    pub fn so_far(&self, metrics: &[Metric]) -> Result<Option<Scores>> {
+        let read = |variable: &Variable| {
+            let bytes = variable.value().to_bytes()?;
+            Ok(bytemuck::pod_collect_to_vec::<u8, u32>(&bytes))
+        };
+        let words =
+            variables(&self.examples, &self.sums).into_iter().map(read).collect::<Result<Vec<_>>>()?;
+        Ok((words[0][0] > 0).then(|| self.scores(metrics, &words)))
+    }
+
+    /// From the words of [`variables`], of each in order.
+    fn scores(&self, metrics: &[Metric], words: &[Vec<u32>]) -> Scores {
+        let examples = words[0][0];
+        let number = |word: u32| f64::from(f32::from_bits(word));
+        let mut place = 0;
+        let mut next = || {
+            place += 1;
+            &words[place]
+        };
+        let mut totals: Vec<Vec<f64>> = Vec::with_capacity(self.sums.len());
+        for sum in &self.sums {
+            totals.push(match sum {
                 Sum::Mean { .. } => {
-                    let (sum, lost) = (self.read(output)?[0], self.read(output + 1)?[0]);
-                    (vec![f64::from(f32::from_bits(sum)) - f64::from(f32::from_bits(lost))], 2)
+                    let (sum, lost) = (next()[0], next()[0]);
+                    vec![number(sum) - number(lost)]
                 }
-                Sum::Share(_) | Sum::Confusion { .. } => {
-                    (self.read(output)?.into_iter().map(f64::from).collect(), 1)
-                }
-            };
-            output += more;
-            totals.push(numbers);
+                Sum::Share(_) | Sum::Confusion { .. } => next().iter().copied().map(f64::from).collect(),
+            });
         }
         let share = |total: f64| total / f64::from(examples);
         let mut scores = Scores::default();
@@ -176,7 +195,7 @@ impl Totals {
                 (Kind::Share(_) | Kind::Confusion(..), _) => scores.set(&metric.name, share(numbers[0])),
             }
         }
-        Ok((scores, u64::from(examples)))
+        scores
     }
 
     fn read(&mut self, output: usize) -> Result<Vec<u32>> {

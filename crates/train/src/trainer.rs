@@ -238,8 +238,14 @@ impl Now<'_, '_> {
         let due = self.saver.as_mut().is_some_and(|saver| saver.is_due(new)) && within;
         if due || self.looked.elapsed() >= LOOK {
             self.looked = Instant::now();
-            if self.gate().map(Gate::paused).transpose()?.flatten().is_some() {
-                return Ok(false);
+            if let Some(gate) = self.gate() {
+                if gate.paused()?.is_some() {
+                    return Ok(false);
+                }
+                // The device has just been waited for.
+                if self.progress.is_drawn() {
+                    self.progress.scores = self.totals.so_far(&self.compiled.metrics)?;
+                }
             }
         }
         if due {

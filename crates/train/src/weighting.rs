@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use std::sync::Arc;
 use warploom_graph::shape::show;
+use warploom_nn::losses::each_example;
 use warploom_tensor::{DType, Device, Tensor, scan};
 
 /// Prediction and target to the mean over the batch, or to one value an example.
@@ -23,16 +24,17 @@ pub(crate) fn weighted(
     target: &Tensor,
     weights: &Tensor,
 ) -> Tensor {
-    let value = loss(prediction, target);
-    let (Ok(rank), Ok(batch)) = (value.rank(), prediction.shape()) else { return value };
-    let each = match rank {
-        1 => value,
-        // A mean does not say what it is of: one example at a time does.
-        _ => {
+    let value = each_example(|| loss(prediction, target));
+    let (Ok(shape), Ok(batch)) = (value.shape(), prediction.shape()) else { return value };
+    let Some(rows) = batch.first().copied() else { return value };
+    let each = match shape[..] == [rows] {
+        true => value,
+        // A mean of one's own does not say what it is of: one example at a time does.
+        false => {
             let body = |_: &Tensor, _: &[Tensor], parts: &[Tensor]| {
                 (Vec::new(), vec![loss(&parts[0].unsqueeze(0), &parts[1].unsqueeze(0))])
             };
-            scan(batch[0], &[], &[prediction, target], body).1.swap_remove(0)
+            scan(rows, &[], &[prediction, target], body).1.swap_remove(0)
         }
     };
     (each * weights.cast(prediction.dtype().unwrap_or(DType::F32))).mean_all()

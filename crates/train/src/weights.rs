@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 use warploom_nn::{NamedVariable, Parameters};
-use warploom_tensor::{DType, Tensor, Variable};
+use warploom_tensor::DType;
 
 pub use crate::files::write_atomically;
 
@@ -101,17 +101,9 @@ pub(crate) fn read(path: &Path, variables: &[NamedVariable]) -> Result<()> {
             );
             return Err(Error::invalid(message));
         }
-        set(variable, view.data())?;
+        variable.upload(view.data())?;
     }
     Ok(())
-}
-
-/// Gives a variable a value from stored bytes of its dtype and shape.
-pub(crate) fn set(variable: &Variable, bytes: &[u8]) -> Result<()> {
-    let (dtype, shape, device) = (variable.dtype()?, variable.shape()?, variable.device()?);
-    variable.assign(&device.scope(|| Tensor::from_bytes(dtype, &shape, bytes)))?;
-    // One at a time: a copy of all weights is not held twice.
-    Ok(device.sync()?)
 }
 
 pub(crate) fn refused(path: &Path) -> impl Fn(safetensors::SafeTensorError) -> Error {

@@ -121,6 +121,21 @@ fn a_scheduled_rate_acts_and_compiles_nothing() {
 }
 
 #[test]
+fn weights_come_back_without_a_program_or_memory() {
+    let device = cpu();
+    let (mut model, x, y) = line(&device, 0.1);
+    let first = Snapshot::of(&model).unwrap();
+    model.fit(&x, &y, Fit::epochs(1).quiet()).unwrap();
+    assert_ne!(Snapshot::of(&model).unwrap(), first);
+    let (programs, before) = (device.compiled_programs(), device.statistics());
+    first.restore(&model).unwrap();
+    let after = device.statistics();
+    assert_eq!(device.compiled_programs(), programs);
+    assert_eq!((after.live_bytes, after.peak_bytes), (before.live_bytes, before.peak_bytes));
+    assert_eq!(Snapshot::of(&model).unwrap(), first);
+}
+
+#[test]
 fn best_weights_are_saved_under_filled_names() {
     let device = cpu();
     let folder = folder("best");

@@ -204,8 +204,18 @@ fn weights_of_classes_and_examples_give_pytorchs_step() {
     let y = device.scope(|| Tensor::from_slice(&labels, &[8]));
     let array = Array::new(Values::F32(X.to_vec()), &[3]).unwrap();
     let data = Dataset::new(array, Targets::numbered_classes(labels.to_vec(), CLASSES).unwrap()).unwrap();
-    // A loss of the mean, taken example by example, and one that says each example's.
-    for loss in [losses::cross_entropy as fn(&Tensor, &Tensor) -> Tensor, each] {
+    // A loss of the crate, one that says each example's, and one that hides its mean: taken example by example.
+    let hidden: fn(&Tensor, &Tensor) -> Tensor = |p, t| losses::cross_entropy(p, t).mean_all();
+    let scans = |loss: fn(&Tensor, &Tensor) -> Tensor| {
+        let mut model = linear(&device, loss);
+        let fit = Fit::epochs(1).batch(8).sample_weight(&by_sample);
+        let (_, step) = model.plan_data(&data, &fit).unwrap();
+        let nodes = step.recording().graph.nodes();
+        nodes.filter(|(_, node)| node.op.name() == "scan").count()
+    };
+    assert_eq!([scans(losses::cross_entropy), scans(each)], [0, 0]);
+    assert_ne!(scans(hidden), 0);
+    for loss in [losses::cross_entropy as fn(&Tensor, &Tensor) -> Tensor, each, hidden] {
         for way in 0..4 {
             let mut model = linear(&device, loss);
             let fit = Fit::epochs(1).batch(8).quiet();

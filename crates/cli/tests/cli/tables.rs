@@ -30,7 +30,14 @@ fn numbers_are_predicted_in_their_own_unit() {
         "{}",
         ran.err
     );
-    let test = &ran.json()["metrics"]["test"];
+    // Restoring the best weights takes nothing beside the plan.
+    let summary = ran.json();
+    assert_eq!(summary["planned_bytes"], summary["peak_bytes"]);
+    let page = fs::read_to_string(folder.path("run/report.html")).unwrap();
+    for shown in ["learning rate", "0 · dense", ">district<", ">north<"] {
+        assert!(page.contains(shown), "{shown}");
+    }
+    let test = &summary["metrics"]["test"];
     let error = test["root_mean_squared_error"].as_f64().unwrap();
     // Of prices from about 4,000 to 32,000, with every 17th age unknown.
     assert!((1.0..1500.0).contains(&error), "{error}");

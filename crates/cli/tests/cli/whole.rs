@@ -21,6 +21,9 @@ fn digits_from_training_to_prediction() {
     assert!(is_whole(&run));
     let page = fs::read_to_string(run.join("report.html")).unwrap();
     assert!(page.contains("digits") && page.contains("LeNet, 61,706 parameters"));
+    for shown in [" · convolution", "[64, 10]", "61,706\u{a0}parameters", "learning rate"] {
+        assert!(page.contains(shown), "{shown}");
+    }
     assert!(fs::read_dir(run.join("tensorboard/validation")).unwrap().count() == 1);
     assert_eq!(fs::read_to_string(run.join("metrics.jsonl")).unwrap().lines().count(), 4);
     assert!(fs::read_to_string(run.join("recipe.toml")).unwrap().contains("epochs = 4"));

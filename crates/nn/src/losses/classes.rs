@@ -1,29 +1,36 @@
 //! Losses between the scores of classes and labels.
 
+use super::each;
 use warploom_graph::shape::show;
 use warploom_tensor::{DType, ElementwiseMethods, Error, Tensor, call_with_gradient};
 
 /// Cross-entropy between labels and the softmax of logits, in nats; logits `[batch, classes]`, labels `[batch]` of whole
 /// numbers below `classes` (another number is an error when the program runs). Stable for logits of any size.
 ///
-/// Recorded as the call `softmax_cross_entropy` with the gradient `(softmax - one-hot) / batch`.
+/// Recorded as the call `softmax_cross_entropy` with the gradient `(softmax - one-hot) / batch`; for each example
+/// `softmax_cross_entropy_each`, without the division.
 #[track_caller]
 pub fn cross_entropy(logits: &Tensor, labels: &Tensor) -> Tensor {
     if let Err(error) = fits("cross_entropy", logits, labels) {
         return Tensor::failed(error);
     }
     let labels = labels.cast(DType::I32);
-    let body = |inputs: &[Tensor]| vec![softmax_cross_entropy(&inputs[0], &inputs[1])];
-    let gradient = |inputs: &[Tensor], _: &[Tensor], upstream: &[Tensor]| {
+    let each = each::is_each();
+    let body = move |inputs: &[Tensor]| {
+        let surprise = surprise(&inputs[0], &inputs[1]);
+        vec![if each { surprise } else { surprise.mean_all() }]
+    };
+    let gradient = move |inputs: &[Tensor], _: &[Tensor], upstream: &[Tensor]| {
         let (logits, labels) = (&inputs[0], &inputs[1]);
         let softmax = logits.softmax(1);
         let rows = labels.shape().map_or(1, |shape| shape[0]);
         let difference = is_label(logits, labels).select(&(&softmax - 1.0), &softmax);
-        vec![difference * (&upstream[0] * (1.0 / rows as f64)), labels.full_like(0.0)]
+        let scale = if each { upstream[0].unsqueeze(1) } else { &upstream[0] * (1.0 / rows as f64) };
+        vec![difference * scale, labels.full_like(0.0)]
     };
     let device = logits.device();
-    let record =
-        || call_with_gradient("softmax_cross_entropy", &[logits, &labels], body, gradient).swap_remove(0);
+    let name = if each { "softmax_cross_entropy_each" } else { "softmax_cross_entropy" };
+    let record = || call_with_gradient(name, &[logits, &labels], body, gradient).swap_remove(0);
     device.map_or_else(Tensor::failed, |device| device.scope(record))
 }
 
@@ -55,6 +62,13 @@ pub fn cross_entropy_with(
             }
             surprise = surprise * weights;
         }
+        if each::is_each() {
+            let own = at_labels(&surprise, &labels) * (1.0 - smoothing);
+            return Ok(match smoothing > 0.0 {
+                true => own + surprise.sum(1) * (smoothing / classes as f64),
+                false => own,
+            });
+        }
         let mut sum = at_labels(&surprise, &labels).sum(0) * (1.0 - smoothing);
         if smoothing > 0.0 {
             sum = sum + surprise.sum([0, 1]) * (smoothing / classes as f64);
@@ -72,7 +86,7 @@ pub fn cross_entropy_with(
 #[track_caller]
 pub fn negative_log_likelihood(log_probabilities: &Tensor, labels: &Tensor) -> Tensor {
     match fits("negative_log_likelihood", log_probabilities, labels) {
-        Ok(()) => -at_labels(log_probabilities, &labels.cast(DType::I32)).mean_all(),
+        Ok(()) => -each::mean(&at_labels(log_probabilities, &labels.cast(DType::I32))),
         Err(error) => Tensor::failed(error),
     }
 }
@@ -84,10 +98,11 @@ fn at_labels(rows: &Tensor, labels: &Tensor) -> Tensor {
     rows.device().map_or_else(Tensor::failed, |device| device.scope(picked))
 }
 
-fn softmax_cross_entropy(logits: &Tensor, labels: &Tensor) -> Tensor {
+/// `-log softmax` of each row at its label, `[batch]`.
+fn surprise(logits: &Tensor, labels: &Tensor) -> Tensor {
     let below = logits - logits.max_keep(1);
     let picked = is_label(logits, labels).select(&below, &below.full_like(0.0)).sum(1);
-    (below.exp().sum(1).log() - picked).mean_all()
+    below.exp().sum(1).log() - picked
 }
 
 /// `bool[batch, classes]`: whether the class is the row's label.

@@ -1,6 +1,6 @@
 //! Losses between probabilities, and between scores and signs.
 
-use super::same_shape;
+use super::{each, same_shape};
 use warploom_tensor::{Elementwise, ElementwiseMethods, Error, Tensor};
 
 /// Binary cross-entropy between targets in [0, 1] and the sigmoid of logits, in nats, the mean over all elements; both of
@@ -8,7 +8,7 @@ use warploom_tensor::{Elementwise, ElementwiseMethods, Error, Tensor};
 #[track_caller]
 pub fn binary_cross_entropy_with_logits(logits: &Tensor, target: &Tensor) -> Tensor {
     match same_shape("binary_cross_entropy_with_logits", logits, target) {
-        Ok(()) => (target * (-logits).softplus() + (1.0 - target) * logits.softplus()).mean_all(),
+        Ok(()) => each::mean(&(target * (-logits).softplus() + (1.0 - target) * logits.softplus())),
         Err(error) => Tensor::failed(error),
     }
 }
@@ -27,7 +27,11 @@ pub fn kullback_leibler_divergence(log_prediction: &Tensor, target: &Tensor) -> 
         // 0 log 0 is 0; the logarithm is taken of 1 there, so that its gradient stays finite.
         let present = target.compare(Elementwise::GREATER, 0.0);
         let entropy = target * present.select(target, &target.full_like(1.0)).log();
-        Ok((entropy - target * log_prediction).sum_all() * (1.0 / batch as f64))
+        let shares = entropy - target * log_prediction;
+        Ok(match each::is_each() {
+            true => shares.reshape([batch as isize, -1]).sum(1),
+            false => shares.sum_all() * (1.0 / batch as f64),
+        })
     };
     divergence().unwrap_or_else(Tensor::failed)
 }
@@ -36,7 +40,7 @@ pub fn kullback_leibler_divergence(log_prediction: &Tensor, target: &Tensor) -> 
 #[track_caller]
 pub fn hinge(prediction: &Tensor, target: &Tensor) -> Tensor {
     match same_shape("hinge", prediction, target) {
-        Ok(()) => (1.0 - target * prediction).relu().mean_all(),
+        Ok(()) => each::mean(&(1.0 - target * prediction).relu()),
         Err(error) => Tensor::failed(error),
     }
 }

@@ -1,13 +1,13 @@
 //! Losses between numbers.
 
-use super::same_shape;
+use super::{each, same_shape};
 use warploom_tensor::{Elementwise, ElementwiseMethods, Error, Tensor};
 
 /// Mean of `(prediction - target)²` over all elements; both of one shape.
 #[track_caller]
 pub fn mean_squared_error(prediction: &Tensor, target: &Tensor) -> Tensor {
     match same_shape("mean_squared_error", prediction, target) {
-        Ok(()) => (prediction - target).square().mean_all(),
+        Ok(()) => each::mean(&(prediction - target).square()),
         Err(error) => Tensor::failed(error),
     }
 }
@@ -16,7 +16,7 @@ pub fn mean_squared_error(prediction: &Tensor, target: &Tensor) -> Tensor {
 #[track_caller]
 pub fn mean_absolute_error(prediction: &Tensor, target: &Tensor) -> Tensor {
     match same_shape("mean_absolute_error", prediction, target) {
-        Ok(()) => (prediction - target).abs().mean_all(),
+        Ok(()) => each::mean(&(prediction - target).abs()),
         Err(error) => Tensor::failed(error),
     }
 }
@@ -26,7 +26,7 @@ pub fn mean_absolute_error(prediction: &Tensor, target: &Tensor) -> Tensor {
 #[track_caller]
 pub fn huber(prediction: &Tensor, target: &Tensor, delta: f64) -> Tensor {
     match same_shape("huber", prediction, target).and_then(|()| above_zero("huber", "delta", delta)) {
-        Ok(()) => huber_of(&(prediction - target), delta).mean_all(),
+        Ok(()) => each::mean(&huber_of(&(prediction - target), delta)),
         Err(error) => Tensor::failed(error),
     }
 }
@@ -36,7 +36,7 @@ pub fn huber(prediction: &Tensor, target: &Tensor, delta: f64) -> Tensor {
 #[track_caller]
 pub fn smooth_l1(prediction: &Tensor, target: &Tensor, beta: f64) -> Tensor {
     match same_shape("smooth_l1", prediction, target).and_then(|()| above_zero("smooth_l1", "beta", beta)) {
-        Ok(()) => (huber_of(&(prediction - target), beta) * (1.0 / beta)).mean_all(),
+        Ok(()) => each::mean(&(huber_of(&(prediction - target), beta) * (1.0 / beta))),
         Err(error) => Tensor::failed(error),
     }
 }

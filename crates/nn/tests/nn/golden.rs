@@ -293,6 +293,55 @@ fn losses_and_their_gradients_agree_with_pytorch() {
 }
 
 #[test]
+fn a_loss_of_each_example_is_that_of_a_batch_of_it_alone() {
+    let golden = Golden::new(include_str!("../golden/functions.txt"));
+    let losses =
+        ["mse", "mae", "huber", "smooth_l1", "cross_entropy", "cross_entropy_smoothed", "nll", "bce", "kl"];
+    for loss in losses.into_iter().chain(["hinge"]) {
+        let get = |part: &str| format!("{loss} {part}");
+        cpu().scope(|| {
+            let prediction = Variable::new(golden.tensor(&get("prediction"), &[4, 3]));
+            let target = match takes_labels(loss) {
+                true => {
+                    Tensor::from(golden.get(&get("target")).iter().map(|x| *x as i32).collect::<Vec<i32>>())
+                }
+                false => golden.tensor(&get("target"), &[4, 3]),
+            };
+            let each = losses::each_example(|| loss_of(loss)(&prediction.value(), &target));
+            let gradient = gradients(&each.mean_all(), &[&prediction]).expect("a gradient").swap_remove(0);
+            assert_eq!(each.shape().expect("a shape")[..], [4], "{loss}");
+            let row = |t: &Tensor, i: isize| match t.rank().expect("a rank") {
+                1 => t.slice(&[Range::new(i, i + 1)]),
+                _ => t.slice(&[Range::new(i, i + 1), Range::new(0, 3)]),
+            };
+            let alone: Vec<f64> = (0..4)
+                .map(|i| numbers(&loss_of(loss)(&row(&prediction.value(), i), &row(&target, i)))[0])
+                .collect();
+            assert!(distance(&numbers(&each), &alone) < 1e-6, "{loss} {each:?} {alone:?}");
+            let worst = distance(&numbers(&gradient), golden.get(&get("gradient")));
+            assert!(worst < 1e-6, "gradient of {loss}: {worst:e}");
+        });
+    }
+}
+
+#[test]
+fn weights_of_classes_multiply_the_loss_of_each_example() {
+    let golden = Golden::new(include_str!("../golden/functions.txt"));
+    for loss in ["cross_entropy_weighted", "cross_entropy_both"] {
+        let get = |part: &str| golden.get(&format!("{loss} {part}"));
+        cpu().scope(|| {
+            let logits = golden.tensor(&format!("{loss} prediction"), &[4, 3]);
+            let labels: Vec<i32> = get("target").iter().map(|x| *x as i32).collect();
+            let weight: f64 = labels.iter().map(|label| [0.5, 2.0, 1.25][*label as usize]).sum();
+            let each = losses::each_example(|| loss_of(loss)(&logits, &Tensor::from(labels)));
+            // PyTorch's mean is the sum over the weights of the labels.
+            let mean = numbers(&each).iter().sum::<f64>() / weight;
+            assert!(distance(&[mean], get("loss")) < 1e-6, "{loss}: {mean}");
+        });
+    }
+}
+
+#[test]
 fn activations_and_their_gradients_agree_with_pytorch() {
     let golden = Golden::new(include_str!("../golden/functions.txt"));
     let activations = [

@@ -139,6 +139,50 @@ fn assigning_what_does_not_fit_leaves_the_value() {
 }
 
 #[test]
+fn uploaded_bytes_need_neither_program_nor_memory() {
+    let device = cpu();
+    device.scope(|| {
+        let bytes = |value: f32| value.to_le_bytes().repeat(1000);
+        let v = Variable::new(Tensor::from_bytes(DType::F32, &[1000], &bytes(1.0)));
+        v.assign(&(&v + 1.0)).unwrap();
+        device.sync().unwrap();
+        let (compiled, run, before) = (device.compiled_programs(), launches(&device), device.statistics());
+        v.upload(&bytes(5.0)).unwrap();
+        let after = device.statistics();
+        assert_eq!((device.compiled_programs(), after.launches), (compiled, run));
+        assert_eq!((after.live_bytes, after.peak_bytes), (before.live_bytes, before.peak_bytes));
+        assert_eq!(get(&v.value()), [5.0; 1000]);
+        // Older versions stay, looked at or not, and what was recorded from them.
+        let (held, doubled) = (v.value(), &v * 2.0);
+        v.upload(&bytes(7.0)).unwrap();
+        assert_eq!([get(&held)[999], get(&doubled)[999], get(&v.value())[999]], [5.0, 10.0, 7.0]);
+        // A waiting assignment is an older version as well.
+        v.assign(&(&v + 1.0)).unwrap();
+        let waiting = v.value();
+        v.upload(&bytes(9.0)).unwrap();
+        assert_eq!([get(&waiting)[0], get(&v.value())[0]], [8.0, 9.0]);
+        let live = device.statistics().live_bytes;
+        drop((held, doubled, waiting));
+        assert!(device.statistics().live_bytes < live, "nothing keeps old versions");
+    });
+}
+
+#[test]
+fn bytes_that_do_not_fit_leave_the_value() {
+    let device = cpu();
+    device.scope(|| {
+        let v = Variable::new([1.0f32, 2.0]).named("w");
+        let message = v.upload(&[0; 4]).unwrap_err().to_string();
+        assert!(message.contains("`w`") && message.contains("8 bytes, found 4"), "{message}");
+        let flags = Variable::new(Tensor::from_bytes(DType::Bool, &[1], &[1]));
+        assert!(flags.upload(&[2]).unwrap_err().to_string().contains("0 or 1"));
+        let recorded = device.try_record(&[], |_| v.upload(&[0; 8]).map(|()| Vec::new()));
+        assert!(recorded.err().unwrap().to_string().contains("within a recording"));
+        assert_eq!(get(&v.value()), [1.0, 2.0]);
+    });
+}
+
+#[test]
 fn a_program_that_fails_gives_variables_their_value_back() {
     cpu().scope(|| {
         let v = Variable::new([1.0f32]);
