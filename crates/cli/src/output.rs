@@ -3,10 +3,15 @@
 use std::fmt::Display;
 use std::io::{Write, stderr, stdout};
 
-/// A line on standard output.
+/// A line on standard output. What cannot be written, on a full disk for example, must not pass for success.
 pub fn line(text: impl Display) {
-    let _ = writeln!(stdout(), "{text}");
-    let _ = stdout().flush();
+    let written = writeln!(stdout(), "{text}").and_then(|()| stdout().flush());
+    if let Err(error) = written
+        && error.kind() != std::io::ErrorKind::BrokenPipe
+    {
+        problem(&format!("standard output cannot be written: {error}"));
+        std::process::exit(2);
+    }
 }
 
 /// A line on standard error.

@@ -55,7 +55,7 @@ impl Initialiser {
     /// A dtype other than f32 and f64; what the device reports.
     #[track_caller]
     pub fn make(self, name: &str, shape: &[usize], dtype: DType, fans: Fans) -> Result<Variable, Error> {
-        let count: usize = shape.iter().product();
+        let count = checked_count(name, shape)?;
         let numbers = self.numbers(&Stream::next(name), count, fans);
         let value = match dtype {
             DType::F64 => Tensor::from_slice(&numbers, shape),
@@ -94,6 +94,21 @@ struct Seeds {
     seed: u64,
     /// How many variables of a name were made.
     made: HashMap<String, u32>,
+}
+
+/// Elements of a variable, if it can exist: numbers are drawn on the host first, in f64.
+fn checked_count(name: &str, shape: &[usize]) -> Result<usize, Error> {
+    let count = shape.iter().try_fold(1usize, |all, extent| all.checked_mul(*extent));
+    let bytes = count.and_then(|count| count.checked_mul(size_of::<f64>()));
+    let memory = Device::current()?.capabilities().memory_bytes.unwrap_or(usize::MAX);
+    match (count, bytes) {
+        (Some(count), Some(bytes)) if bytes <= memory => Ok(count),
+        _ => {
+            let message =
+                format!("{name} of shape {shape:?} is larger than the device's memory of {memory} bytes");
+            Err(Error::new("initialise", message))
+        }
+    }
 }
 
 thread_local! {

@@ -18,6 +18,19 @@ const FORMAT: u64 = 1;
 const WEIGHTS: &str = "weights.safetensors";
 const RECIPE: &str = "recipe.toml";
 const FORMAT_FILE: &str = "run.json";
+/// What a run writes beside its checkpoints and [`FORMAT_FILE`].
+const FILES: [&str; 8] = [
+    RECIPE,
+    WEIGHTS,
+    "transform.json",
+    "metrics.jsonl",
+    "history.csv",
+    "tensorboard",
+    "summary.json",
+    "report.html",
+];
+/// Where a run that another one follows in the same folder is put aside.
+const PREVIOUS: &str = "previous";
 /// The key of the signature in the weights' header.
 const SIGNATURE: &str = "signature";
 
@@ -40,9 +53,24 @@ impl RunFolder {
     pub fn create(path: &Path) -> Result<(RunFolder, Lock)> {
         fs::create_dir_all(path).map_err(Error::io("make the run folder", path))?;
         let folder = RunFolder(path.to_path_buf());
+        folder.check_foreign()?;
         let lock = folder.lock()?;
         folder.check_format()?;
         Ok((folder, lock))
+    }
+
+    /// Refuses a folder whose files would be overwritten without being a run's.
+    fn check_foreign(&self) -> Result<()> {
+        if self.file(FORMAT_FILE).exists() {
+            return Ok(());
+        }
+        match FILES.iter().find(|name| self.file(name).exists()) {
+            None => Ok(()),
+            Some(name) => Err(Error::invalid(format!(
+                "{} is no run's folder, but holds a {name} that the run would overwrite; give --out another folder",
+                self.0.display()
+            ))),
+        }
     }
 
     fn lock(&self) -> Result<Lock> {
@@ -91,8 +119,7 @@ impl RunFolder {
         }
     }
 
-    /// Begins a run: the layout's version and the resolved recipe. Other files of an earlier run stay until this one
-    /// replaces them.
+    /// Begins a run: the layout's version, the resolved recipe, the fitted transforms.
     ///
     /// # Errors
     /// A folder that cannot be written.
@@ -112,8 +139,29 @@ impl RunFolder {
         }
     }
 
-    /// Makes room for a run that begins anew: checkpoints of an interrupted run are put aside as `checkpoints-before`, which
-    /// `note` hears of; those of a finished one and its event files go.
+    /// Recipe and transforms as they are written.
+    ///
+    /// # Errors
+    /// Files that cannot be read.
+    pub fn description(&self) -> Result<Vec<(PathBuf, Vec<u8>)>> {
+        let files = [RECIPE, "transform.json"].map(|name| self.file(name));
+        let read = |path: PathBuf| {
+            let bytes = fs::read(&path).map_err(Error::io("read", &path))?;
+            Ok((path, bytes))
+        };
+        files.into_iter().filter(|path| path.exists()).map(read).collect()
+    }
+
+    /// Writes what [`RunFolder::description`] read.
+    ///
+    /// # Errors
+    /// A folder that cannot be written.
+    pub fn restore(&self, description: &[(PathBuf, Vec<u8>)]) -> Result<()> {
+        description.iter().try_for_each(|(path, bytes)| write_atomically(path, bytes))
+    }
+
+    /// Makes room for a run that begins anew: a run with weights is put aside as `previous`, checkpoints of an interrupted
+    /// one as `checkpoints-before`, which `note` hears of; what an earlier call put aside goes.
     ///
     /// # Errors
     /// A folder that cannot be written.
@@ -138,6 +186,9 @@ impl RunFolder {
             ));
         }
         gone(&checkpoints)?;
+        if self.file(WEIGHTS).exists() {
+            self.put_aside(note)?;
+        }
         gone(&self.file("tensorboard"))?;
         // Until this run is over, no summary says that it is.
         match fs::remove_file(self.file("summary.json")) {
@@ -146,6 +197,29 @@ impl RunFolder {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Moves what a run has written to a folder of its own, which is a run's again: weights never stand beside the
+    /// transforms of another run.
+    fn put_aside(&self, note: &mut dyn FnMut(String)) -> Result<()> {
+        let aside = self.file(PREVIOUS);
+        match fs::remove_dir_all(&aside) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Error::io("remove", &aside)(error));
+            }
+            _ => {}
+        }
+        fs::create_dir_all(&aside).map_err(Error::io("make", &aside))?;
+        let format = self.file(FORMAT_FILE);
+        fs::copy(&format, aside.join(FORMAT_FILE)).map_err(Error::io("copy", &format))?;
+        for name in FILES {
+            let from = self.file(name);
+            if from.exists() {
+                fs::rename(&from, aside.join(name)).map_err(Error::io("rename", &from))?;
+            }
+        }
+        note(format!("the run that was in {} is put aside in {}", self.0.display(), aside.display()));
+        Ok(())
     }
 
     /// A folder that a run has written, with its recipe.

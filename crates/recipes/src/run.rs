@@ -51,7 +51,7 @@ pub struct Outcome {
 /// Trains a recipe and writes its run folder.
 ///
 /// # Errors
-/// What is wrong with data, shapes, folder or device. Weights of an earlier run in the folder stay then.
+/// What is wrong with data, shapes, folder or device. A refused resume leaves the folder as it was.
 pub fn train(recipe: &Recipe, options: &Options<'_>) -> Result<Outcome> {
     let (began, started) = (SystemTime::now(), Instant::now());
     let recipe = &settled(recipe);
@@ -75,6 +75,7 @@ pub fn train(recipe: &Recipe, options: &Options<'_>) -> Result<Outcome> {
             0
         }
     };
+    let before = if options.resume { Some(folder.description()?) } else { None };
     folder.begin(recipe, splits.transform.as_ref())?;
     let mut record = folder.metrics(kept)?;
     announce(&device, &model, &splits, recipe, &note)?;
@@ -84,7 +85,13 @@ pub fn train(recipe: &Recipe, options: &Options<'_>) -> Result<Outcome> {
     let fit = if options.quiet { fit.quiet() } else { fit };
     let fit = if let Some(stop) = options.stop { fit.stop(stop) } else { fit };
     let fit = callbacks.add(fit).on_epoch(|report: &EpochReport<'_>| record.add(&epoch_line(report)));
-    let history = model.fit_data(&splits.train, fit)?;
+    let history = match (model.fit_data(&splits.train, fit), before) {
+        (Ok(history), _) => history,
+        (Err(error), before) => {
+            before.map_or(Ok(()), |before| folder.restore(&before))?;
+            return Err(error);
+        }
+    };
     let trained = started.elapsed().as_secs_f64();
     let joules = meter.and_then(|meter| meter.joules().ok_or_else(|| "the counter disappeared".into()));
     folder.save_weights(&model, recipe, &signature)?;

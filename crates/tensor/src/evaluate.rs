@@ -11,6 +11,7 @@ use crate::tensor::Tensor;
 use crate::trace::{Numbered, Trace};
 use crate::variable::Slot;
 use smallvec::SmallVec;
+use std::io::Write;
 use std::panic::Location;
 use std::sync::Arc;
 use warploom_device::Memory;
@@ -164,7 +165,7 @@ impl<'a> Run<'a> {
             None => {
                 let recording = recording(trace, &bound)?;
                 if let Some(warning) = misses.count(self.line, &recording.graph) {
-                    eprintln!("{warning}");
+                    let _ = writeln!(std::io::stderr(), "{warning}");
                 }
                 let compiled = queue.compile(self.device, &recording)?;
                 cache.insert(hash, &trace.tokens, compiled)

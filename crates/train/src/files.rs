@@ -7,12 +7,20 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// Writes `bytes` so that the file is either the old or the new one, whatever happens: to a file beside it first, which
-/// is then renamed.
+/// is then renamed. What is no file, a pipe or a device, is written to; of a link the target is replaced.
 ///
 /// # Errors
 /// [`Error::Io`] when the folder cannot be written.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
-    replace(path, |file| file.write(bytes))
+    let target = match fs::metadata(path) {
+        Ok(found) if !found.is_file() && !found.is_dir() => {
+            let mut file = File::options().write(true).open(path).map_err(Error::io("write", path))?;
+            return file.write_all(bytes).map_err(Error::io("write", path));
+        }
+        Ok(_) if path.is_symlink() => fs::canonicalize(path).map_err(Error::io("write", path))?,
+        _ => path.to_path_buf(),
+    };
+    replace(&target, |file| file.write(bytes))
 }
 
 /// [`write_atomically`] of what `write` writes.

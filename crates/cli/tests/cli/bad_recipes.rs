@@ -94,5 +94,5 @@ fn training_that_diverges_says_so_and_keeps_earlier_weights() {
     folder
         .run("train small.toml --quiet --out run train.learning_rate=1e38 train.epochs=9 train.optimizer=sgd train.optimizer.momentum=0.9")
         .fails(2, &["updates were not finite", "learning rate"]);
-    assert_eq!(fs::read(folder.path("run/weights.safetensors")).unwrap(), before);
+    assert_eq!(fs::read(folder.path("run/previous/weights.safetensors")).unwrap(), before);
 }

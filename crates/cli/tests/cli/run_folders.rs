@@ -53,6 +53,57 @@ fn a_full_disk_leaves_what_was_there() {
     let mut shell = std::process::Command::new("sh");
     shell.current_dir(folder.path("")).args(["-c", &limited, env!("CARGO_BIN_EXE_warploom")]);
     Ran::new(shell.output().unwrap()).fails(2, &["could not write", "run"]);
-    assert!(fs::read(folder.path("run/weights.safetensors")).unwrap() == before);
+    assert!(fs::read(folder.path("run/previous/weights.safetensors")).unwrap() == before);
+    folder.run("evaluate run/previous").ok();
+}
+
+/// Weights never stand beside the transforms of another run.
+#[test]
+fn a_run_that_follows_another_puts_it_aside() {
+    let folder = Folder::new();
+    let run = "train digits --out run train.epochs=1 data.train=200 data.test=20";
+    folder.run(&format!("{run} --quiet")).ok();
+    let before = fs::read(folder.path("run/weights.safetensors")).unwrap();
+    folder.run(&format!("{run} train.seed=1")).ok();
+    assert!(fs::read(folder.path("run/previous/weights.safetensors")).unwrap() == before);
+    assert!(fs::read(folder.path("run/weights.safetensors")).unwrap() != before);
+    folder.run("evaluate run/previous").ok();
     folder.run("evaluate run").ok();
+}
+
+#[test]
+fn files_that_are_no_runs_are_not_overwritten() {
+    let folder = Folder::new();
+    folder.write("mine/recipe.toml", b"# mine");
+    folder.run("train digits --out mine").fails(2, &["mine", "recipe.toml", "--out"]);
+    assert_eq!(fs::read(folder.path("mine/recipe.toml")).unwrap(), b"# mine");
+}
+
+#[test]
+fn a_refused_resume_changes_nothing() {
+    let folder = Folder::new();
+    folder.run("train digits --out run train.epochs=1 data.train=200 data.test=20 --quiet").ok();
+    let before = fs::read(folder.path("run/recipe.toml")).unwrap();
+    folder.run("train run --resume train.batch=32").fails(2, &["batch"]);
+    assert!(fs::read(folder.path("run/recipe.toml")).unwrap() == before);
+}
+
+/// `/dev/full` stands for a full disk behind standard output.
+#[test]
+#[cfg(target_os = "linux")]
+fn output_that_is_lost_is_a_failure() {
+    let folder = Folder::new();
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let output = folder.command().arg("recipes").stdout(full).output().unwrap();
+    Ran::new(output).fails(2, &["standard output"]);
+}
+
+#[test]
+fn a_network_that_no_memory_holds_is_refused() {
+    let folder = Folder::new();
+    let layers =
+        "model.layers=[{kind=\"conv2d\",filters=100000000,kernel=3},{kind=\"flatten\"},{kind=\"dense\"}]";
+    let output = folder.command().args(["plan", "digits", "model.name=", layers]).output().unwrap();
+    assert_ne!(output.status.code(), Some(134), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(matches!(output.status.code(), Some(2 | 3)), "{output:?}");
 }
