@@ -108,9 +108,9 @@ fn one<'b>(builder: &'b Builder, node: &Node, operands: &[Expr<'b>]) -> Option<E
             let x = first?;
             let mut shape = x.ty().shape;
             let span = (size - 1) * dilation + 1;
-            let single = shape[*axis] - span < *step;
             let count = (shape[*axis] - span) / step + 1;
-            let whole = *dilation == 1 && (step == size || single) && shape[*axis] == count * size;
+            let touching = *dilation == 1 && (step == size || count == 1);
+            let whole = touching && shape[*axis] == count * size;
             shape[*axis] = count;
             shape.insert(axis + 1, *size);
             if whole { Some(x.reshape(&shape)) } else { refill(builder, x, &shape) }

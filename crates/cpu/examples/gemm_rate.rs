@@ -2,11 +2,13 @@
 //!
 //! `cargo run --release -p warploom-cpu --example gemm_rate [-- threads]`
 
-use std::fmt::{self, Display, Formatter};
-use std::hint::{black_box, spin_loop};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+mod ceiling;
 
+use std::fmt::{self, Display, Formatter};
+use std::hint::spin_loop;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use ceiling::{ceiling, seconds};
 use warploom_cpu::gemm::{Element, Gemm, Matrix, Output, Right, Shape};
 use warploom_cpu::isa::Isa;
 use warploom_cpu::pool::Pool;
@@ -15,9 +17,6 @@ use warploom_cpu::pool::Pool;
 /// a shared machine gives changes within milliseconds.
 const ROUNDS: usize = 201;
 const ROUND_SECONDS: f64 = 0.000_5;
-/// Steps of one task of the ceiling, about 10 µs, and tasks per thread: handed out like a product's.
-const STEPS: usize = 2_500;
-const TASKS: usize = 8;
 
 /// Which operands lie transposed in memory.
 #[derive(Clone, Copy)]
@@ -150,90 +149,6 @@ fn product<T: Element>(pool: &Pool, shape: Shape, form: Form, value: fn(f64) -> 
             );
         }
     }
-}
-
-/// Seconds per call.
-fn seconds(repeats: usize, call: &mut impl FnMut()) -> f64 {
-    let start = Instant::now();
-    for _ in 0..repeats {
-        call();
-    }
-    start.elapsed().as_secs_f64() / repeats as f64
-}
-
-/// GFLOP/s of f32 multiply-adds that never leave the registers, on all threads of the pool.
-fn ceiling(pool: &Pool) -> f64 {
-    let tasks = TASKS * pool.threads();
-    let elapsed = seconds(1, &mut || pool.run(tasks, &|_, _| registers()));
-    2.0 * (tasks * STEPS * CHAINS * lanes()) as f64 / elapsed * 1e-9
-}
-
-/// Independent chains: more than the latency of a multiply-add times the number of its units.
-const CHAINS: usize = 12;
-
-fn lanes() -> usize {
-    match Isa::current() {
-        Isa::Avx512 => 16,
-        Isa::Avx2 => 8,
-        Isa::Portable => 4,
-    }
-}
-
-fn registers() {
-    match Isa::current() {
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: the instruction set was detected.
-        Isa::Avx512 => unsafe { registers_avx512() },
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: the instruction set was detected.
-        Isa::Avx2 => unsafe { registers_avx2() },
-        _ => registers_portable(),
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f")]
-unsafe fn registers_avx512() {
-    use std::arch::x86_64::{_mm512_fmadd_ps, _mm512_set1_ps};
-    let (factor, term) = (_mm512_set1_ps(black_box(1.000_000_1)), _mm512_set1_ps(black_box(1e-9)));
-    let mut sums: [_; CHAINS] = std::array::from_fn(|i| _mm512_set1_ps(i as f32));
-    for _ in 0..STEPS {
-        for sum in &mut sums {
-            *sum = _mm512_fmadd_ps(*sum, factor, term);
-        }
-    }
-    black_box(sums);
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-unsafe fn registers_avx2() {
-    use std::arch::x86_64::{_mm256_fmadd_ps, _mm256_set1_ps};
-    let (factor, term) = (_mm256_set1_ps(black_box(1.000_000_1)), _mm256_set1_ps(black_box(1e-9)));
-    let mut sums: [_; CHAINS] = std::array::from_fn(|i| _mm256_set1_ps(i as f32));
-    for _ in 0..STEPS {
-        for sum in &mut sums {
-            *sum = _mm256_fmadd_ps(*sum, factor, term);
-        }
-    }
-    black_box(sums);
-}
-
-fn registers_portable() {
-    let (factor, term) = (black_box(1.000_000_1f32), black_box(1e-9f32));
-    let mut sums = [[1.0f32; 4]; CHAINS];
-    for _ in 0..STEPS {
-        for sum in &mut sums {
-            for lane in sum {
-                *lane = if cfg!(target_arch = "aarch64") {
-                    lane.mul_add(factor, term)
-                } else {
-                    *lane * factor + term
-                };
-            }
-        }
-    }
-    black_box(sums);
 }
 
 /// Seconds for a run in which every thread of the pool takes part and does nothing else.

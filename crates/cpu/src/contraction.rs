@@ -6,13 +6,13 @@ use warploom_graph::DType;
 
 use crate::gemm::{self, Element, Gemm, Matrix, Output, Right, Shape, Tile};
 use crate::isa::Isa;
-use crate::math::{bf16_to_f32, f16_to_f32};
 use crate::memory_map::MemoryMap;
 use crate::tile::{Context, Epilogue, Part, Worker, WorkerSize};
+use crate::widen::{Widened, widen};
 
 /// Columns of a whole-number product computed together.
 const COLUMNS: usize = 512;
-/// Elements for which conversion or whole-number products are worth waking another thread.
+/// Multiplications of a whole-number product that are worth waking another thread.
 const PARALLEL: usize = 1 << 16;
 
 /// A contraction made ready.
@@ -31,8 +31,8 @@ enum Product {
     F64(Gemm<f64>),
     /// Operands are widened into the workspace first.
     Half {
-        dtype: DType,
         gemm: Gemm<f32>,
+        operands: Box<[Widened; 2]>,
     },
     /// i32 and u32, wrapping.
     Whole,
@@ -73,7 +73,8 @@ fn product(step: &device::Contraction, isa: Isa, threads: usize) -> Result<Produ
         DType::F32 => Product::F32(Gemm::with_isa(isa, shape, step.batch, threads)),
         DType::F64 => Product::F64(Gemm::with_isa(isa, shape, step.batch, threads)),
         DType::F16 | DType::BF16 => {
-            Product::Half { dtype: step.dtype, gemm: Gemm::with_isa(isa, shape, step.batch, threads) }
+            let gemm = Gemm::with_isa(isa, shape, step.batch, threads);
+            Product::Half { gemm, operands: Box::new(widened(step)) }
         }
         DType::I32 | DType::U32 => Product::Whole,
         DType::Bool | DType::U8 => {
@@ -82,15 +83,14 @@ fn product(step: &device::Contraction, isa: Isa, threads: usize) -> Result<Produ
     })
 }
 
-/// Widened elements of an operand with `lines` x `terms` matrices.
-fn widened(operand: &Operand, batch: usize, lines: usize, terms: usize) -> usize {
-    (if operand.batch == 0 { 1 } else { batch }) * lines * terms
-}
-
-/// Bytes of the two widened operands, each a whole number of cache lines.
-fn widened_bytes(step: &device::Contraction) -> [usize; 2] {
-    [widened(&step.lhs, step.batch, step.m, step.k), widened(&step.rhs, step.batch, step.k, step.n)]
-        .map(|elements| (elements * 4).next_multiple_of(64))
+/// The widened operands: `[batch, m, k]` and `[batch, k, n]`, one matrix where all products share it.
+fn widened(step: &device::Contraction) -> [Widened; 2] {
+    let one = |operand: &Operand, lines: usize, terms: usize| {
+        let batches = if operand.batch == 0 { 1 } else { step.batch };
+        let strides = [operand.batch, operand.row, operand.column];
+        Widened::new(step.dtype, &strides, SmallVec::from_slice(&[batches, lines, terms]))
+    };
+    [one(&step.lhs, step.m, step.k), one(&step.rhs, step.k, step.n)]
 }
 
 /// Bytes of workspace that a contraction needs: `gemm`'s, then the product where it is kept whole.
@@ -103,8 +103,8 @@ fn operand_bytes(step: &device::Contraction, isa: Isa, threads: usize) -> usize 
     match product(step, isa, threads) {
         Ok(Product::F32(gemm)) => gemm.workspace_bytes(),
         Ok(Product::F64(gemm)) => gemm.workspace_bytes(),
-        Ok(Product::Half { gemm, .. }) => {
-            gemm.workspace_bytes().next_multiple_of(64) + widened_bytes(step).iter().sum::<usize>()
+        Ok(Product::Half { gemm, operands }) => {
+            gemm.workspace_bytes().next_multiple_of(64) + operands.iter().map(Widened::bytes).sum::<usize>()
         }
         Ok(Product::Whole) | Err(_) => 0,
     }
@@ -144,15 +144,7 @@ impl Contraction {
             let map = IndexMap { offset: operand.offset, strides, bounds: SmallVec::new() };
             memory.check_map(operand.buffer, step.dtype, &map, &[batch, lines, terms], 0)?;
         }
-        let needed = workspace_bytes(step, isa, threads);
-        match step.workspace {
-            Some(workspace) => memory.check_bytes(workspace, needed)?,
-            None if needed == 0 => {}
-            None => {
-                let message = format!("{} has no workspace; it needs {needed} bytes", step.epilogue.name);
-                return Err(DeviceError::Unsupported(message));
-            }
-        }
+        memory.check_workspace(step.workspace, workspace_bytes(step, isa, threads), &step.epilogue.name)?;
         // The epilogue is lowered also where it is not run, which checks it.
         let epilogue = Epilogue::new(&step.epilogue, isa, memory, size)?;
         let epilogue = Box::new(epilogue);
@@ -215,12 +207,19 @@ impl Contraction {
                     let (a, b) = (matrix(&self.lhs, context), matrix(&self.rhs, context));
                     self.multiply(gemm, context, a, b, workspace);
                 }
-                Product::Half { dtype, gemm } => {
-                    let Shape { m, n, k } = self.shape;
+                Product::Half { gemm, operands } => {
+                    let [lhs, rhs] = &**operands;
                     let to = workspace.add(gemm.workspace_bytes().next_multiple_of(64));
-                    let a = self.widen(*dtype, &self.lhs, m, k, context, to.cast());
-                    let bytes = (widened(&self.lhs, self.batch, m, k) * 4).next_multiple_of(64);
-                    let b = self.widen(*dtype, &self.rhs, k, n, context, to.add(bytes).cast());
+                    let copy = |operand: &Operand, widened: &Widened, to: *mut u8| {
+                        let from = matrix(operand, context).data;
+                        let data = widen(widened, context, from, to.cast());
+                        let &[stride, row, column] = widened.dense() else {
+                            unreachable!("made of three axes")
+                        };
+                        Matrix { data, row, column, batch: if operand.batch == 0 { 0 } else { stride } }
+                    };
+                    let a = copy(&self.lhs, lhs, to);
+                    let b = copy(&self.rhs, rhs, to.add(lhs.bytes()));
                     self.multiply(gemm, context, a, b, workspace);
                 }
                 Product::Whole => self.multiply_whole(context),
@@ -298,43 +297,6 @@ impl Contraction {
         }
     }
 
-    /// A dense f32 copy of an operand of `lines` x `terms` matrices.
-    unsafe fn widen(
-        &self,
-        dtype: DType,
-        operand: &Operand,
-        lines: usize,
-        terms: usize,
-        context: &Context<'_>,
-        to: *mut f32,
-    ) -> Matrix<*const f32> {
-        let batches = if operand.batch == 0 { 1 } else { self.batch };
-        let task = Widening {
-            from: context.bases[operand.buffer.0 as usize]
-                .cast::<u16>()
-                .wrapping_offset(operand.offset as isize),
-            to,
-        };
-        let convert = if dtype == DType::F16 { f16_to_f32 } else { bf16_to_f32 };
-        let work = |first: usize, end: usize| {
-            let task = &task;
-            for line in first..end {
-                let (batch, row) = (line / lines, line % lines);
-                let from = batch as isize * operand.batch as isize + row as isize * operand.row as isize;
-                for term in 0..terms {
-                    // SAFETY: the caller's promise: the element exists, and the copy has room for it.
-                    unsafe {
-                        let element = *task.from.offset(from + term as isize * operand.column as isize);
-                        *task.to.add(line * terms + term) = convert(element);
-                    }
-                }
-            }
-        };
-        spread(context, batches * lines, terms, &work);
-        let batch = if operand.batch == 0 { 0 } else { (lines * terms) as isize };
-        Matrix { data: to, row: terms as isize, column: 1, batch }
-    }
-
     /// i32 and u32: the sum of each element in order, wrapping.
     unsafe fn multiply_whole(&self, context: &Context<'_>) {
         let Shape { m, n, k } = self.shape;
@@ -388,23 +350,6 @@ struct WholeOperands {
 
 // SAFETY: operands are lent to every thread for the length of a launch, and only read.
 unsafe impl Sync for WholeOperands {}
-
-struct Widening {
-    from: *const u16,
-    to: *mut f32,
-}
-
-// SAFETY: the source is only read; each task writes lines of its own.
-unsafe impl Sync for Widening {}
-
-/// Runs `work(first, end)` over lines of `terms` elements, by threads where it pays.
-fn spread(context: &Context<'_>, lines: usize, terms: usize, work: &(dyn Fn(usize, usize) + Sync)) {
-    let tasks = (lines * terms / PARALLEL).min(lines).min(4 * context.workers.len());
-    if tasks <= 1 {
-        return work(0, lines);
-    }
-    context.pool.run(tasks, &|task, _| work(task * lines / tasks, (task + 1) * lines / tasks));
-}
 
 fn matrix<T>(operand: &Operand, context: &Context<'_>) -> Matrix<*const T> {
     let data = context.bases[operand.buffer.0 as usize].cast::<T>().wrapping_offset(operand.offset as isize);

@@ -120,15 +120,7 @@ impl Convolve {
             memory.check_map(operand.buffer, step.dtype, &map, &extents, 0)?;
         }
         let product = product(step, isa, threads)?;
-        let needed = product.workspace_bytes();
-        match step.workspace {
-            Some(workspace) => memory.check_bytes(workspace, needed)?,
-            None if needed == 0 => {}
-            None => {
-                let message = format!("{} has no workspace; it needs {needed} bytes", step.epilogue.name);
-                return Err(DeviceError::Unsupported(message));
-            }
-        }
+        memory.check_workspace(step.workspace, product.workspace_bytes(), &step.epilogue.name)?;
         // The epilogue is lowered also where it is not run, which checks it.
         let epilogue = Epilogue::new(&step.epilogue, isa, memory, size)?;
         Ok(Convolve {

@@ -105,6 +105,22 @@ impl MemoryMap {
         Ok(())
     }
 
+    /// Checks that a step has the `needed` bytes of scratch memory.
+    pub(crate) fn check_workspace(
+        &self,
+        workspace: Option<BufferId>,
+        needed: usize,
+        step: &str,
+    ) -> Result<(), DeviceError> {
+        match workspace {
+            Some(workspace) => self.check_bytes(workspace, needed),
+            None if needed == 0 => Ok(()),
+            None => {
+                Err(DeviceError::Unsupported(format!("{step} has no workspace; it needs {needed} bytes")))
+            }
+        }
+    }
+
     /// Checks that every element that `map` names over axes of `extents`, moved by 0 to `reach` elements, lies in the
     /// buffer.
     pub(crate) fn check_map(

@@ -130,12 +130,7 @@ impl RunFolder {
         let path = self.file("transform.json");
         match transform {
             Some(transform) => write_atomically(&path, transform.to_json().as_bytes()),
-            None => match fs::remove_file(&path) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    Err(Error::io("remove", &path)(error))
-                }
-                _ => Ok(()),
-            },
+            None => gone(&path, fs::remove_file(&path)),
         }
     }
 
@@ -166,49 +161,35 @@ impl RunFolder {
     /// # Errors
     /// A folder that cannot be written.
     pub fn clear(&self, note: &mut dyn FnMut(String)) -> Result<()> {
-        let gone = |path: &Path| match fs::remove_dir_all(path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(Error::io("remove", path)(error))
-            }
-            _ => Ok(()),
-        };
         let checkpoints = self.file("checkpoints");
         let summary = fs::read_to_string(self.file("summary.json")).unwrap_or_default();
         let summary: Value = serde_json::from_str(&summary).unwrap_or_default();
         let finished = summary.is_object() && summary["interrupted"] != true;
         if checkpoints.is_dir() && !finished {
             let aside = self.file("checkpoints-before");
-            gone(&aside)?;
+            gone(&aside, fs::remove_dir_all(&aside))?;
             fs::rename(&checkpoints, &aside).map_err(Error::io("rename", &checkpoints))?;
             note(format!(
                 "beginning anew; the interrupted run's checkpoints are put aside in {} (--resume goes on instead)",
                 aside.display()
             ));
         }
-        gone(&checkpoints)?;
+        gone(&checkpoints, fs::remove_dir_all(&checkpoints))?;
         if self.file(WEIGHTS).exists() {
             self.put_aside(note)?;
         }
-        gone(&self.file("tensorboard"))?;
+        let events = self.file("tensorboard");
+        gone(&events, fs::remove_dir_all(&events))?;
         // Until this run is over, no summary says that it is.
-        match fs::remove_file(self.file("summary.json")) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(Error::io("remove", &self.file("summary.json"))(error))
-            }
-            _ => Ok(()),
-        }
+        let summary = self.file("summary.json");
+        gone(&summary, fs::remove_file(&summary))
     }
 
     /// Moves what a run has written to a folder of its own, which is a run's again: weights never stand beside the
     /// transforms of another run.
     fn put_aside(&self, note: &mut dyn FnMut(String)) -> Result<()> {
         let aside = self.file(PREVIOUS);
-        match fs::remove_dir_all(&aside) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(Error::io("remove", &aside)(error));
-            }
-            _ => {}
-        }
+        gone(&aside, fs::remove_dir_all(&aside))?;
         fs::create_dir_all(&aside).map_err(Error::io("make", &aside))?;
         let format = self.file(FORMAT_FILE);
         fs::copy(&format, aside.join(FORMAT_FILE)).map_err(Error::io("copy", &format))?;
@@ -328,6 +309,14 @@ impl RunFolder {
     /// A folder that cannot be written.
     pub fn save_summary(&self, summary: &Value) -> Result<()> {
         write_atomically(&self.file("summary.json"), format!("{summary:#}\n").as_bytes())
+    }
+}
+
+/// What came of removing `path`, which need not have been there.
+fn gone(path: &Path, removed: std::io::Result<()>) -> Result<()> {
+    match removed {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove", path)(error)),
+        _ => Ok(()),
     }
 }
 
