@@ -8,6 +8,7 @@ use crate::graph::{Graph, Node, Value};
 use crate::op::{ContractAxes, Op, Reduction, ScatterKind};
 use crate::philox;
 use crate::shape::{Dims, Type, each_index, row_major};
+use std::iter::zip;
 use std::sync::Arc;
 
 /// Whether intermediate f32 values are rounded to f32.
@@ -375,13 +376,13 @@ fn convolve(axes: &ConvolveAxes, input: &Array, kernel: &Array, ty: &Type) -> Ar
     let (x, w) = (input.to_f64(), kernel.to_f64());
     let (x_strides, w_strides) = (row_major(&input.ty.shape), row_major(&kernel.ty.shape));
     let (channels, outputs) = (kernel.ty.shape[1], kernel.ty.shape[0] / axes.groups);
-    // Where the input has the element that tap `t` of axis `a` meets at result `p`.
+    // The input's element that tap `t` of axis `a` meets at result `p`: none between two elements, outside of the input in
+    // the zeros around it. Those are multiplied like any number, so that an infinite weight beside them gives NaN.
     let source = |a: usize, p: usize, t: usize| -> Option<usize> {
         let window = &axes.spatial[a];
         let position = (p * window.stride + t * window.kernel_dilation) as isize - window.low;
-        let position = usize::try_from(position).ok()?;
-        let fits = position.is_multiple_of(window.input_dilation);
-        Some(position / window.input_dilation).filter(|i| fits && *i < input.ty.shape[a + 2])
+        let dilation = window.input_dilation as isize;
+        (position % dilation == 0).then(|| usize::try_from(position / dilation).unwrap_or(usize::MAX))
     };
     let mut sums = Vec::with_capacity(ty.elements());
     each_index(&ty.shape, |result| {
@@ -396,7 +397,8 @@ fn convolve(axes: &ConvolveAxes, input: &Array, kernel: &Array, ty: &Type) -> Ar
             from.extend((0..axes.spatial.len()).map_while(|a| source(a, result[a + 2], taps[a + 1])));
             if from.len() == result.len() {
                 let tap = result[1] * w_strides[0] as usize + offset(taps, &w_strides[1..]);
-                sum += x[offset(&from, &x_strides)] * w[tap];
+                let inside = zip(&from, &input.ty.shape).all(|(i, extent)| i < extent);
+                sum += w[tap] * if inside { x[offset(&from, &x_strides)] } else { 0.0 };
             }
         });
         sums.push(sum);
