@@ -12,7 +12,7 @@ fn main() {
     let cpu = Cpu::new(Some(2));
     println!("{}", case.recording.graph);
     println!("{:?}\n{:?}", case.recording.parameters, case.recording.results);
-    for options in [Options::default(), Options { fuse: false }] {
+    for options in [Options::default(), Options { fuse: false, ..Options::default() }] {
         match compiled(&case, &cpu, options) {
             Ok(compiled) => println!("{}\n{}", compiled.graph, compiled.program),
             Err(error) => println!("{error}"),

@@ -18,12 +18,14 @@ use warploom_graph::{
 pub struct Dice {
     seed: [u32; 2],
     at: u32,
+    /// Dtypes that may occur.
+    dtypes: Vec<DType>,
 }
 
 impl Dice {
     /// Choices of one seed.
     pub fn new(seed: u64) -> Dice {
-        Dice { seed: [seed as u32, (seed >> 32) as u32], at: 0 }
+        Dice { seed: [seed as u32, (seed >> 32) as u32], at: 0, dtypes: DType::ALL.to_vec() }
     }
 
     /// A number below `n`.
@@ -36,6 +38,12 @@ impl Dice {
     /// One of `items`.
     pub fn pick<T: Copy>(&mut self, items: &[T]) -> T {
         items[self.below(items.len())]
+    }
+
+    /// One of `items`; f32 for one that may not occur.
+    pub fn dtype(&mut self, items: &[DType]) -> DType {
+        let dtype = self.pick(items);
+        if self.dtypes.contains(&dtype) { dtype } else { DType::F32 }
     }
 
     /// True once in `n`.
@@ -73,8 +81,13 @@ const MOST: usize = 700;
 
 /// The program of a seed, and what it contains.
 pub fn generate(seed: u64) -> (Case, Features) {
-    let mut dice = Dice::new(seed);
-    let main = dice.pick(&[
+    generate_of(seed, &DType::ALL)
+}
+
+/// As [`generate`], of these dtypes alone, of which f32 must be one.
+pub fn generate_of(seed: u64, dtypes: &[DType]) -> (Case, Features) {
+    let mut dice = Dice { dtypes: dtypes.to_vec(), ..Dice::new(seed) };
+    let main = dice.dtype(&[
         DType::F32,
         DType::F32,
         DType::F32,
@@ -92,7 +105,7 @@ pub fn generate(seed: u64) -> (Case, Features) {
     let mut features = Features::new();
     let mut values = Vec::new();
     for i in 0..inputs + states {
-        let dtype = if i == 0 || i >= inputs || !dice.once_in(3) { main } else { dice.pick(&DType::ALL) };
+        let dtype = if i == 0 || i >= inputs || !dice.once_in(3) { main } else { dice.dtype(&DType::ALL) };
         let ty = Type { dtype, shape: shape(&mut dice, 3) };
         values.push(parameter(&builder, &mut dice, ty, &mut arguments));
         parameters.push(if i < inputs { ParameterRole::Input } else { ParameterRole::State(i - inputs) });

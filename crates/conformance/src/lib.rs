@@ -3,4 +3,5 @@
 
 pub mod generate;
 pub mod mutate;
+pub mod ops;
 pub mod run;

@@ -18,7 +18,7 @@ fn check(seed: u64, one: &Cpu, two: &Cpu) -> Result<(), String> {
     let (case, _) = generate(seed);
     let fused = run(&case, two, Options::default())?;
     compare(&case, &fused)?;
-    let unfused = run(&case, two, Options { fuse: false })?;
+    let unfused = run(&case, two, Options { fuse: false, ..Options::default() })?;
     if !fused.same_bits(&unfused, &case) {
         return Err("fused and unfused differ".into());
     }

@@ -7,7 +7,7 @@ use warploom_tensor::register;
 /// Registers the executors of this build. It has happened before `main` where the system runs constructors, and
 /// doing it again changes nothing.
 pub fn register_devices() {
-    register("cuda", cuda);
+    register("cuda", |_| Err(DeviceError::Missing("this build has no CUDA executor".into())));
     register("wgpu", wgpu);
     #[cfg(feature = "cpu")]
     register("cpu", cpu);
@@ -20,12 +20,14 @@ ctor::declarative::ctor! {
     }
 }
 
-fn cuda(_: Option<usize>) -> Result<Arc<dyn Executor>, DeviceError> {
-    Err(DeviceError::Missing("this build has no CUDA executor".into()))
+#[cfg(feature = "wgpu")]
+fn wgpu(index: Option<usize>) -> Result<Arc<dyn Executor>, DeviceError> {
+    Ok(Arc::new(warploom_wgpu::Wgpu::open(index)?))
 }
 
+#[cfg(not(feature = "wgpu"))]
 fn wgpu(_: Option<usize>) -> Result<Arc<dyn Executor>, DeviceError> {
-    Err(DeviceError::Missing("this build has no wgpu executor".into()))
+    Err(DeviceError::Missing("this build has no wgpu executor: its feature `wgpu` is off".into()))
 }
 
 #[cfg(feature = "cpu")]

@@ -207,7 +207,7 @@ impl<'b> Generator<'b, '_> {
 
     pub(super) fn cast(&mut self) {
         let Some(x) = self.any_where(|k| k.exact) else { return };
-        let to = self.dice.pick(&DType::ALL);
+        let to = self.dice.dtype(&DType::ALL);
         let from = x.expr.ty().dtype;
         // u32 and wrapped products exceed what a float holds exactly.
         let wild = x.bound >= EXACT || !from.is_float() && to.is_float() && x.bound > 100.0;
@@ -219,7 +219,7 @@ impl<'b> Generator<'b, '_> {
     }
 
     pub(super) fn source(&mut self) {
-        let dtype = self.dice.pick(&[DType::F32, DType::F64, DType::I32, DType::U32]);
+        let dtype = self.dice.dtype(&[DType::F32, DType::F64, DType::I32, DType::U32]);
         let shape = shape(self.dice, 3);
         if shape.is_empty() || self.dice.once_in(2) {
             let value = Literal::new(dtype, self.dice.below(5) as f64);

@@ -1,0 +1,66 @@
+//! The suite on a GPU of wgpu, or on a software driver: ops, casts, and random programs, against the interpreter.
+//!
+//! Skipped where no adapter is found, unless `WARPLOOM_REQUIRE_GPU` is set. `WARPLOOM_PROGRAMS` and `WARPLOOM_FIRST_SEED` say
+//! which random programs are run.
+
+use warploom_compile::Options;
+use warploom_conformance::generate::generate_of;
+use warploom_conformance::ops::{casts, elementwise};
+use warploom_conformance::run::{Case, compare, run};
+use warploom_device::{Executor, Target};
+use warploom_graph::DType;
+use warploom_wgpu::{Wgpu, adapters};
+
+fn device() -> Option<Wgpu> {
+    if adapters().is_empty() {
+        assert!(std::env::var_os("WARPLOOM_REQUIRE_GPU").is_none(), "no adapter is found");
+        println!("skipped: no adapter");
+        return None;
+    }
+    Some(Wgpu::open(Some(0)).expect("the first adapter opens"))
+}
+
+/// What may separate results of a GPU, whose division and square root are not correctly rounded.
+fn tolerance(dtype: DType) -> f64 {
+    match dtype {
+        DType::F16 => 2e-3,
+        DType::BF16 => 1e-2,
+        DType::F32 | DType::F64 => 1e-6,
+        DType::Bool | DType::U8 | DType::I32 | DType::U32 => 0.0,
+    }
+}
+
+fn check(case: &Case, device: &dyn Executor) -> Result<(), String> {
+    compare(case, &run(case, device, Options::default())?)
+}
+
+#[test]
+fn every_op_and_cast_in_every_dtype_it_has() {
+    let Some(device) = device() else { return };
+    let dtypes = device.capabilities().dtypes.clone();
+    let mut wrong = Vec::new();
+    for (name, case) in elementwise(&dtypes, tolerance).into_iter().chain(casts(&dtypes)) {
+        wrong.extend(check(&case, &device).err().map(|e| format!("{name}: {e}")));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn random_programs_agree_with_the_interpreter() {
+    let Some(device) = device() else { return };
+    let number = |name: &str| std::env::var(name).ok().and_then(|n| n.parse().ok());
+    let first: u64 = number("WARPLOOM_FIRST_SEED").unwrap_or(0);
+    let programs: u64 = number("WARPLOOM_PROGRAMS").unwrap_or(150);
+    let dtypes = device.capabilities().dtypes.clone();
+    let mut wrong = Vec::new();
+    for seed in first..first + programs {
+        let (case, _) = generate_of(seed, &dtypes);
+        wrong.extend(check(&case, &device).err().map(|e| format!("seed {seed}: {e}")));
+    }
+    assert!(
+        wrong.is_empty(),
+        "{} of {programs} wrong:\n{}",
+        wrong.len(),
+        wrong[..wrong.len().min(30)].join("\n")
+    );
+}

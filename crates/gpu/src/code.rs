@@ -1,0 +1,335 @@
+//! The source of one kernel under construction: statements, arguments, shared memory, and the library functions it calls.
+
+use crate::dialect::{Dialect, Elements, Module, Shared};
+use crate::dispatch::Dispatch;
+use crate::limits::Limits;
+use crate::place::{Arguments, Place, Places, Root};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::fmt::Write;
+use warploom_device::kernel::register_dtype;
+use warploom_device::{BufferId, DeviceError};
+use warploom_graph::DType;
+
+/// What kernels are written with.
+#[derive(Clone, Copy)]
+pub(crate) struct Context<'a> {
+    pub dialect: &'a dyn Dialect,
+    pub limits: &'a Limits,
+    pub places: &'a Places,
+}
+
+/// How often a kernel runs what.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct Work {
+    pub operations: u64,
+    pub traffic: u64,
+}
+
+pub(crate) struct Code<'a> {
+    pub context: Context<'a>,
+    /// The kernel's ordinal, under which it reports faults.
+    pub ordinal: usize,
+    /// Statements before the body.
+    prologue: String,
+    body: String,
+    depth: usize,
+    arguments: Arguments,
+    elements: Vec<Elements>,
+    /// What is written in parts of words.
+    atomic: HashSet<(Root, usize)>,
+    /// By counter and stride: the name of how far a window has moved.
+    moves: HashMap<(usize, usize), String>,
+    shared: Vec<Shared>,
+    functions: BTreeSet<&'static str>,
+}
+
+impl<'a> Code<'a> {
+    pub(crate) fn new(context: Context<'a>, ordinal: usize) -> Code<'a> {
+        Code {
+            context,
+            ordinal,
+            prologue: String::new(),
+            body: String::new(),
+            depth: 1,
+            arguments: Arguments::default(),
+            elements: Vec::new(),
+            atomic: HashSet::new(),
+            moves: HashMap::new(),
+            shared: Vec::new(),
+            functions: BTreeSet::new(),
+        }
+    }
+
+    /// Appends a statement.
+    pub(crate) fn line(&mut self, statement: impl AsRef<str>) {
+        let indent = 4 * self.depth;
+        // Writing to a string does not fail.
+        let _ = writeln!(self.body, "{:indent$}{}", "", statement.as_ref());
+    }
+
+    /// Opens a block, such as `if (x)`; an empty header is a block of its own.
+    pub(crate) fn open(&mut self, header: impl AsRef<str>) {
+        let header = header.as_ref();
+        self.line(if header.is_empty() { "{".to_owned() } else { format!("{header} {{") });
+        self.depth += 1;
+    }
+
+    /// Closes the innermost block.
+    pub(crate) fn close(&mut self) {
+        self.depth -= 1;
+        self.line("}");
+    }
+
+    /// Opens a loop of `name` from `start` to below `end`.
+    pub(crate) fn open_for(&mut self, name: &str, start: &str, end: &str, step: u32) {
+        self.open(format!("for (var {name} = {start}; {name} < {end}; {name} += {step}u)"));
+    }
+
+    /// Waits for the workgroup.
+    pub(crate) fn barrier(&mut self) {
+        self.line(self.context.dialect.barrier());
+    }
+
+    /// A call of a library function.
+    pub(crate) fn call(&mut self, function: &'static str, arguments: &[&str]) -> String {
+        self.functions.insert(function);
+        format!("{function}({})", arguments.join(", "))
+    }
+
+    /// Declares memory that the workgroup shares.
+    pub(crate) fn share(&mut self, name: String, element: &'static str, length: usize) {
+        self.shared.push(Shared { name, element, length });
+    }
+
+    /// Says beforehand that several invocations will write parts of the words of a buffer.
+    pub(crate) fn mark_atomic(&mut self, buffer: BufferId) -> Result<(), DeviceError> {
+        let place = self.context.places.of(buffer)?;
+        self.atomic.insert((place.root, place.offset));
+        Ok(())
+    }
+
+    /// The argument that holds a place, declared for elements of `dtype` where it is new.
+    fn bind(&mut self, place: &Place, dtype: DType, written: bool) -> usize {
+        let position = self.arguments.add(place, written);
+        if position == self.elements.len() {
+            self.elements.push(match place.root {
+                Root::Faults => Elements::Faults,
+                _ if self.atomic.contains(&(place.root, place.offset)) => Elements::Atomic,
+                _ if dtype.bytes() < 4 => Elements::Words(DType::U32),
+                _ => Elements::Words(dtype),
+            });
+        }
+        position
+    }
+
+    /// An argument and the element of it that is element `index` of the buffer, which may have moved with loops.
+    fn locate(
+        &mut self,
+        buffer: BufferId,
+        dtype: DType,
+        index: &str,
+        written: bool,
+    ) -> Result<(usize, String), DeviceError> {
+        let place = self.context.places.of(buffer)?;
+        let position = self.bind(place, dtype, written);
+        let mut at = index.to_owned();
+        for (counter, stride) in &place.moves {
+            let key = (*counter, stride / dtype.bytes());
+            let name = match self.moves.get(&key) {
+                Some(name) => name.clone(),
+                None => {
+                    let counters = self.counters(false);
+                    let name = format!("move{}", self.moves.len());
+                    let _ = writeln!(self.prologue, "    let {name} = a{counters}[{counter}] * {}u;", key.1);
+                    self.moves.insert(key, name.clone());
+                    name
+                }
+            };
+            at = format!("{at} + {name}");
+        }
+        Ok((position, at))
+    }
+
+    /// The argument of the loops' counters.
+    pub(crate) fn counters(&mut self, written: bool) -> usize {
+        let place = Place {
+            root: Root::Counters,
+            offset: 0,
+            bytes: 4 * self.context.places.loops(),
+            moves: Vec::new(),
+        };
+        self.bind(&place, DType::U32, written)
+    }
+
+    /// Element `index` of a buffer, as its register dtype.
+    pub(crate) fn load(
+        &mut self,
+        buffer: BufferId,
+        dtype: DType,
+        index: &str,
+    ) -> Result<String, DeviceError> {
+        let (argument, at) = self.locate(buffer, dtype, index, false)?;
+        if let (Elements::Words(held), 4) = (self.elements[argument], dtype.bytes()) {
+            return Ok(reinterpret(&format!("a{argument}[{at}]"), held, dtype));
+        }
+        let per_word = 4 / dtype.bytes().clamp(1, 4);
+        let word = |at: &str| match per_word {
+            1 => format!("a{argument}[{at}]"),
+            _ => format!("a{argument}[({at}) / {per_word}u]"),
+        };
+        let word = match self.elements[argument] {
+            Elements::Words(held) => reinterpret(&word(&at), held, DType::U32),
+            Elements::Atomic | Elements::Faults => self.context.dialect.atomic_load(&word(&at)),
+        };
+        Ok(match dtype {
+            DType::Bool => format!("(({word} >> ((({at}) % 4u) * 8u) & 255u) != 0u)"),
+            DType::U8 => format!("({word} >> ((({at}) % 4u) * 8u) & 255u)"),
+            DType::F16 => {
+                let bits = format!("({word} >> ((({at}) % 2u) * 16u)) & 65535u");
+                self.call("from_half", &[&bits])
+            }
+            DType::BF16 => {
+                let bits = format!("({word} >> ((({at}) % 2u) * 16u)) & 65535u");
+                self.call("from_bfloat", &[&bits])
+            }
+            DType::I32 | DType::U32 | DType::F32 | DType::F64 => reinterpret(&word, DType::U32, dtype),
+        })
+    }
+
+    /// The bits that a register is stored as, in the low end of a `u32`.
+    pub(crate) fn bits(&mut self, dtype: DType, value: &str) -> String {
+        match dtype {
+            DType::Bool => format!("select(0u, 1u, {value})"),
+            DType::U8 => format!("({value} & 255u)"),
+            DType::F16 => self.call("to_half", &[value]),
+            DType::BF16 => self.call("to_bfloat", &[value]),
+            DType::I32 | DType::U32 | DType::F32 | DType::F64 => {
+                reinterpret(value, register_dtype(dtype), DType::U32)
+            }
+        }
+    }
+
+    /// Writes element `index` of a buffer from a register.
+    pub(crate) fn store(
+        &mut self,
+        buffer: BufferId,
+        dtype: DType,
+        index: &str,
+        value: &str,
+    ) -> Result<(), DeviceError> {
+        let (argument, at) = self.locate(buffer, dtype, index, true)?;
+        if let (Elements::Words(held), 4) = (self.elements[argument], dtype.bytes()) {
+            self.line(format!("a{argument}[{at}] = {};", reinterpret(value, dtype, held)));
+            return Ok(());
+        }
+        let (per_word, width) = (4 / dtype.bytes().clamp(1, 4), 8 * dtype.bytes());
+        let bits = self.bits(dtype, value);
+        let mask = if width < 32 { (1u32 << width) - 1 } else { u32::MAX };
+        self.open("");
+        self.line(format!("let at = {at};"));
+        self.line(format!("let shift = (at % {per_word}u) * {}u;", width % 32));
+        let word = format!("a{argument}[at / {per_word}u]");
+        let (mask, bits) = (format!("({mask}u << shift)"), format!("({bits} << shift)"));
+        let statements = self.context.dialect.atomic_replace(&word, &mask, &bits);
+        self.line(statements);
+        self.close();
+        Ok(())
+    }
+
+    /// Writes a whole word of a buffer of smaller elements, the one that begins at element `index`.
+    pub(crate) fn store_word(
+        &mut self,
+        buffer: BufferId,
+        dtype: DType,
+        index: &str,
+        word: &str,
+    ) -> Result<(), DeviceError> {
+        let (argument, at) = self.locate(buffer, dtype, index, true)?;
+        self.line(format!("a{argument}[({at}) / {}u] = {word};", 4 / dtype.bytes().clamp(1, 4)));
+        Ok(())
+    }
+
+    /// An index checked against an axis, 0 and a report where it is out of range.
+    pub(crate) fn check_index(&mut self, index: &str, extent: usize) -> String {
+        let bytes = 4 * crate::FAULT_WORDS;
+        let place = Place { root: Root::Faults, offset: 0, bytes, moves: Vec::new() };
+        self.bind(&place, DType::U32, true);
+        let (extent, ordinal) = (format!("{extent}u"), format!("{}u", self.ordinal));
+        self.call("check_index", &[index, &extent, &ordinal])
+    }
+
+    /// The kernel, launched with this many workgroups.
+    pub(crate) fn finish(
+        self,
+        name: &str,
+        workgroup: u32,
+        groups: u64,
+        work: Work,
+    ) -> Result<Dispatch, DeviceError> {
+        let Limits { arguments: most, argument_bytes, .. } = *self.context.limits;
+        let arguments = self.arguments.list();
+        let unsupported = |what: String| DeviceError::Unsupported(format!("kernel {name} {what}"));
+        if arguments.len() > most {
+            let found = arguments.len();
+            return Err(unsupported(format!(
+                "uses {found} memories; the device allows {most} in one kernel"
+            )));
+        }
+        if let Some(largest) = arguments.iter().map(|a| a.bytes).max().filter(|bytes| *bytes > argument_bytes)
+        {
+            return Err(unsupported(format!(
+                "uses a tensor of {largest} bytes; the device allows {argument_bytes} in one piece"
+            )));
+        }
+        let too_many = || unsupported(format!("needs {groups} workgroups, more than the device allows"));
+        let groups = spread(groups, self.context.limits.groups).ok_or_else(too_many)?;
+        let arguments: Vec<_> = arguments.into_iter().zip(self.elements).collect();
+        let source = self.context.dialect.module(&Module {
+            name,
+            workgroup,
+            arguments: &arguments,
+            shared: &self.shared,
+            functions: &self.functions,
+            body: &format!("{}{}", self.prologue, self.body),
+        });
+        Ok(Dispatch {
+            name: name.to_owned(),
+            source,
+            workgroup,
+            groups,
+            arguments: arguments.into_iter().map(|(argument, _)| argument).collect(),
+            shared_bytes: self.shared.iter().map(|shared| 4 * shared.length).sum(),
+            operations: work.operations,
+            traffic: work.traffic,
+        })
+    }
+}
+
+/// `expression` of register dtype `from`, its bits read as `to`.
+fn reinterpret(expression: &str, from: DType, to: DType) -> String {
+    let (from, to) = (register_dtype(from), register_dtype(to));
+    if from == to { expression.to_owned() } else { format!("bitcast<{}>({expression})", to.name()) }
+}
+
+/// At least `groups` workgroups over three axes of at most `most`, hardly more.
+fn spread(groups: u64, most: u32) -> Option<[u32; 3]> {
+    let most = u64::from(most);
+    let x = groups.min(most);
+    let y = groups.div_ceil(x.max(1)).min(most);
+    let z = groups.div_ceil((x * y).max(1));
+    (z <= most).then_some([x as u32, y as u32, z as u32])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::spread;
+
+    #[test]
+    fn groups_spread_over_axes() {
+        assert_eq!(spread(0, 10), Some([0, 0, 0]));
+        assert_eq!(spread(7, 10), Some([7, 1, 1]));
+        assert_eq!(spread(25, 10), Some([10, 3, 1]));
+        assert_eq!(spread(1000, 10), Some([10, 10, 10]));
+        assert_eq!(spread(1001, 10), None);
+    }
+}

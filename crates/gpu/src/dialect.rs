@@ -1,0 +1,76 @@
+//! What separates the languages that kernels are written in.
+//!
+//! Bodies are written in the common subset of WGSL and C++: `let` and `var` declarations (which C++ reads as `const auto`
+//! and `auto`), `u32(x)`, `i32(x)` and `f32(x)`, `select(if_false, if_true, condition)`, `bitcast<u32>(x)`, `fma`, `for`,
+//! `if`, assignments and calls. Everything else is asked of a [`Dialect`].
+
+use crate::Argument;
+use std::collections::BTreeSet;
+use warploom_graph::DType;
+
+/// A language.
+pub trait Dialect: Send + Sync {
+    /// Its name: `wgsl`, `cuda`.
+    fn name(&self) -> &'static str;
+    /// A declaration of an array that an invocation has to itself, every element 0.
+    fn local_array(&self, element: &str, name: &str, length: usize) -> String;
+    /// The statement at which a workgroup's invocations wait for each other, and see what the others shared.
+    fn barrier(&self) -> &'static str;
+    /// Reads a word of an argument that is [`Elements::Atomic`].
+    fn atomic_load(&self, word: &str) -> String;
+    /// Statements that set the bits of `mask` in a word of an [`Elements::Atomic`] argument to those of `bits`. Nobody else
+    /// writes these bits meanwhile.
+    fn atomic_replace(&self, word: &str, mask: &str, bits: &str) -> String;
+    /// The whole source.
+    fn module(&self, module: &Module<'_>) -> String;
+}
+
+/// How an argument is declared.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Elements {
+    /// An array of `f32`, `i32` or `u32`. Elements smaller than a word lie in words of `u32`, the first in the low bits.
+    Words(DType),
+    /// An array of `u32` of which several invocations may write parts of one word.
+    Atomic,
+    /// The faults, see [`crate::FAULT_WORDS`].
+    Faults,
+}
+
+/// Memory that a workgroup shares.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Shared {
+    /// Its name in the body.
+    pub name: String,
+    /// `f32`, `i32` or `u32`.
+    pub element: &'static str,
+    /// Elements.
+    pub length: usize,
+}
+
+/// A kernel's parts.
+///
+/// The body sees `thread` (the invocation within its workgroup), `group` (the workgroup's number) as `u32`, the arguments
+/// as `a0`, `a1`, …, and the functions of the dialect's library that it uses. The library has, with `f` for `f32`:
+///
+/// - `div_i32`, `div_u32`, `rem_f32`, `rem_i32`, `rem_u32`, `pow_f32`, `min_f32`, `max_f32`, `abs_i32`, `round_f32` (ties to
+///   even), `sqrt_f32`, `exp_f32`, `log_f32`, `sin_f32`, `cos_f32`, `tanh_f32`, `erf_f32`, `shift_left`, `shift_right` (of
+///   `u32`): the scalar instructions as [`warploom_graph::scalar::ScalarOp`] defines them;
+/// - `f32_to_i32`, `f32_to_u32`, `f32_to_u8`: casts by the rules of [`warploom_graph::Op::Cast`];
+/// - `to_half`, `to_bfloat` (f → the 16 bits, rounded to nearest even), `from_half`, `from_bfloat` (bits → f), `is_nan`,
+///   `from_bits` (bits → f; unlike `bitcast` also for constants that are not finite);
+/// - `philox(u32 element, stream, step, iteration, seed0, seed1)`: one random word;
+/// - `check_index(i32 index, u32 extent, u32 kernel)`: the index, or 0 after a report to the faults.
+pub struct Module<'a> {
+    /// For people.
+    pub name: &'a str,
+    /// Invocations of a workgroup.
+    pub workgroup: u32,
+    /// The arguments and how each is declared.
+    pub arguments: &'a [(Argument, Elements)],
+    /// Shared memories.
+    pub shared: &'a [Shared],
+    /// Library functions that the body calls by name; those that they call are not among them.
+    pub functions: &'a BTreeSet<&'static str>,
+    /// Statements.
+    pub body: &'a str,
+}

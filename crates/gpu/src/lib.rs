@@ -1,0 +1,26 @@
+//! What all GPUs share: from a program to dispatches of kernels written as source.
+//!
+//! [`plan`] turns the steps of a program into [`Dispatch`]es. How a kernel is laid over a device — index maps, tiles,
+//! reductions through shared memory, launch geometry — is decided here, by shapes and [`Limits`] alone; how it is spelled is a
+//! [`Dialect`].
+
+mod code;
+mod collapse;
+mod dialect;
+mod dispatch;
+mod instructions;
+mod kernel;
+mod limits;
+mod operands;
+mod place;
+mod plan;
+mod product;
+mod scalar;
+mod scatter;
+mod tile;
+
+pub use dialect::{Dialect, Elements, Module, Shared};
+pub use dispatch::{Argument, Dispatch, ENTRY, Node, Plan};
+pub use limits::Limits;
+pub use place::{FAULT_WORDS, Root};
+pub use plan::{plan, workspace_bytes};

@@ -1,0 +1,155 @@
+//! A program as dispatches.
+
+use crate::code::{Code, Context, Work};
+use crate::dialect::Dialect;
+use crate::dispatch::{Dispatch, Node, Plan};
+use crate::limits::Limits;
+use crate::operands::Operands;
+use crate::place::Places;
+use crate::{kernel, product, scatter};
+use smallvec::smallvec;
+use warploom_device::{BufferId, DeviceError, IndexMap, Instruction, Kernel, Loop, Program, Step, Store};
+use warploom_graph::{DType, Dims};
+
+/// Writes all kernels of a program.
+pub fn plan(program: &Program, limits: &Limits, dialect: &dyn Dialect) -> Result<Plan, DeviceError> {
+    let places = Places::new(program)?;
+    let mut planning = Planning {
+        program,
+        context: Context { dialect, limits, places: &places },
+        kernels: Vec::new(),
+        counters: 0,
+    };
+    let nodes = planning.steps(&program.steps)?;
+    Ok(Plan { nodes, kernels: planning.kernels, counters: places.loops() })
+}
+
+/// Scratch bytes that a step needs on a device.
+pub fn workspace_bytes(step: &Step, limits: &Limits) -> usize {
+    match step {
+        Step::Contraction(step) => product::workspace_bytes(Operands::Matrices(step), limits),
+        Step::Convolution(step) => product::workspace_bytes(Operands::Windows(step), limits),
+        Step::Kernel(_) | Step::Scatter(_) | Step::Copy { .. } | Step::Loop(_) | Step::Claimed { .. } => 0,
+    }
+}
+
+struct Planning<'a> {
+    program: &'a Program,
+    context: Context<'a>,
+    kernels: Vec<String>,
+    counters: usize,
+}
+
+impl Planning<'_> {
+    fn steps(&mut self, steps: &[Step]) -> Result<Vec<Node>, DeviceError> {
+        let mut nodes = Vec::new();
+        for step in steps {
+            match step {
+                Step::Loop(body) => self.repeat(body, &mut nodes)?,
+                _ => nodes.extend(self.step(step)?.into_iter().map(Node::Dispatch)),
+            }
+        }
+        Ok(nodes)
+    }
+
+    fn ordinal(&mut self, name: &str) -> usize {
+        self.kernels.push(name.to_owned());
+        self.kernels.len() - 1
+    }
+
+    fn step(&mut self, step: &Step) -> Result<Vec<Dispatch>, DeviceError> {
+        let context = self.context;
+        let (operands, epilogue, workspace) = match step {
+            Step::Contraction(step) => (Operands::Matrices(step), &step.epilogue, step.workspace),
+            Step::Convolution(step) => (Operands::Windows(step), &step.epilogue, step.workspace),
+            Step::Kernel(kernel) => return self.kernel(kernel),
+            Step::Scatter(step) => {
+                let ordinal = self.ordinal(&scatter::name(step));
+                return Ok(vec![scatter::dispatch(context, ordinal, step)?]);
+            }
+            Step::Copy { source, destination } => return self.kernel(&self.copy(*source, *destination)?),
+            Step::Loop(_) => return Ok(Vec::new()),
+            Step::Claimed { name, .. } => {
+                return Err(DeviceError::Unsupported(format!("no kernel is known for a call of {name}")));
+            }
+        };
+        if epilogue.points() == 0 {
+            return Ok(Vec::new());
+        }
+        product::dispatches(context, &mut |name| self.ordinal(name), operands, epilogue, workspace)
+    }
+
+    fn kernel(&mut self, kernel: &Kernel) -> Result<Vec<Dispatch>, DeviceError> {
+        if kernel.points() == 0 {
+            return Ok(Vec::new());
+        }
+        let ordinal = self.ordinal(&kernel.name);
+        Ok(vec![kernel::dispatch(self.context, ordinal, kernel)?])
+    }
+
+    /// A copy as a kernel, of words where both ends have them.
+    fn copy(&self, source: BufferId, destination: BufferId) -> Result<Kernel, DeviceError> {
+        let (from, to) = (self.context.places.of(source)?, self.context.places.of(destination)?);
+        let size = |buffer| self.program.buffer(buffer).bytes;
+        let bytes = size(source).min(size(destination));
+        let moves = from.moves.iter().chain(&to.moves);
+        let has_words =
+            bytes.is_multiple_of(4) && moves.map(|(_, stride)| stride).all(|stride| stride % 4 == 0);
+        let dtype = if has_words { DType::U32 } else { DType::U8 };
+        let map = IndexMap { offset: 0, strides: smallvec![1], bounds: smallvec![] };
+        Ok(Kernel {
+            name: "copy".into(),
+            space: Dims::from_elem(bytes / dtype.bytes(), 1),
+            reduced: Dims::new(),
+            body: vec![Instruction::Load { buffer: source, dtype, map: map.clone() }],
+            reductions: Vec::new(),
+            tail: Vec::new(),
+            stores: vec![Store { register: 0, buffer: destination, dtype, map }],
+        })
+    }
+
+    fn repeat(&mut self, body: &Loop, nodes: &mut Vec<Node>) -> Result<(), DeviceError> {
+        let counter = self.counters;
+        self.counters += 1;
+        if body.iterations == 0 {
+            // Counters are numbered as the places of windows are, in the order of all loops.
+            self.counters += loops(&body.body);
+            return Ok(());
+        }
+        let last = body.iterations as u32 - 1;
+        let (start, step) = if body.reverse { (last.wrapping_add(1), u32::MAX) } else { (u32::MAX, 1) };
+        nodes.push(Node::Dispatch(self.count("loop_start", counter, None, &format!("{start}u"))?));
+        let next = self.count("loop_next", counter, body.counter, &format!("position + {step}u"))?;
+        let mut repeated = vec![Node::Dispatch(next)];
+        repeated.extend(self.steps(&body.body)?);
+        nodes.push(Node::Repeat(body.iterations, repeated));
+        Ok(())
+    }
+
+    /// A kernel of one invocation that sets a loop's counter, and the program's own where it has one.
+    fn count(
+        &mut self,
+        name: &str,
+        counter: usize,
+        also: Option<BufferId>,
+        value: &str,
+    ) -> Result<Dispatch, DeviceError> {
+        let ordinal = self.ordinal(name);
+        let mut code = Code::new(self.context, ordinal);
+        let counters = code.counters(true);
+        code.open("if (group == 0u && thread == 0u)");
+        code.line(format!("let position = a{counters}[{counter}];"));
+        code.line(format!("let next = {value};"));
+        code.line(format!("a{counters}[{counter}] = next;"));
+        if let Some(buffer) = also {
+            code.store(buffer, DType::U32, "0u", "next")?;
+        }
+        code.close();
+        code.finish(name, 1, 1, Work { operations: 1, traffic: 8 })
+    }
+}
+
+/// Loops among steps.
+fn loops(steps: &[Step]) -> usize {
+    steps.iter().map(|step| if let Step::Loop(l) = step { 1 + loops(&l.body) } else { 0 }).sum()
+}

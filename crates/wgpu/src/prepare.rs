@@ -1,0 +1,110 @@
+//! Plans made ready: kernels checked, compiled, and grouped by what they bind.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use warploom_device::DeviceError;
+use warploom_gpu::{Argument, Dispatch, Node, Plan};
+
+use crate::bindings::Binder;
+use crate::context::Context;
+use crate::pipelines::{Pipeline, Pipelines};
+
+/// A plan made ready.
+pub(crate) struct Prepared {
+    pub nodes: Vec<ReadyNode>,
+    pub binders: Vec<Binder>,
+}
+
+/// A dispatch, or several repeated.
+pub(crate) enum ReadyNode {
+    Dispatch(ReadyDispatch),
+    Repeat(usize, Vec<ReadyNode>),
+}
+
+/// One dispatch.
+pub(crate) struct ReadyDispatch {
+    pub name: String,
+    pub pipeline: Arc<Pipeline>,
+    /// Which of the binders has its bind group.
+    pub binder: usize,
+    pub groups: [u32; 3],
+}
+
+/// Dispatches of one run.
+pub(crate) fn count(nodes: &[ReadyNode]) -> usize {
+    let count = |node: &ReadyNode| match node {
+        ReadyNode::Dispatch(_) => 1,
+        ReadyNode::Repeat(times, body) => times * count(body),
+    };
+    nodes.iter().map(count).sum()
+}
+
+pub(crate) fn prepare(
+    context: &Context,
+    pipelines: &Pipelines,
+    plan: &Plan,
+) -> Result<Prepared, DeviceError> {
+    let kernels: Vec<&Dispatch> = plan.each().into_iter().filter(|kernel| has_work(kernel)).collect();
+    kernels.iter().try_for_each(|kernel| check(context, kernel))?;
+    let pipelines = pipelines.get(&kernels)?.into_iter();
+    let mut preparation = Preparation { pipelines, binders: Vec::new(), known: HashMap::new() };
+    let nodes = preparation.nodes(&plan.nodes);
+    Ok(Prepared { nodes, binders: preparation.binders })
+}
+
+/// Some drivers do not take a dispatch of no workgroups.
+fn has_work(kernel: &Dispatch) -> bool {
+    !kernel.groups.contains(&0)
+}
+
+/// Whether a kernel keeps to the device's limits.
+fn check(context: &Context, kernel: &Dispatch) -> Result<(), DeviceError> {
+    let limits = &context.adapter.limits;
+    let groups = kernel.groups.into_iter().max().unwrap_or(0);
+    let bytes = kernel.arguments.iter().map(|argument| argument.bytes).max().unwrap_or(0);
+    let off = kernel.arguments.iter().map(|argument| argument.offset % limits.alignment).max().unwrap_or(0);
+    let rules = [
+        ("invocations of a workgroup", kernel.workgroup as usize, limits.workgroup as usize),
+        ("workgroups along an axis", groups as usize, limits.groups as usize),
+        ("bytes shared by a workgroup", kernel.shared_bytes, limits.shared_bytes),
+        ("arguments", kernel.arguments.len(), limits.arguments),
+        ("bytes of an argument", bytes, limits.argument_bytes),
+        ("bytes between an argument and its alignment", off, 0),
+    ];
+    match rules.into_iter().find(|(_, asked, most)| asked > most) {
+        None => Ok(()),
+        Some((what, asked, most)) => Err(DeviceError::Unsupported(format!(
+            "kernel {} has {asked} {what}; {} takes at most {most}",
+            kernel.name, context.adapter.name
+        ))),
+    }
+}
+
+struct Preparation<P> {
+    /// Of the dispatches that have work, in order.
+    pipelines: P,
+    binders: Vec<Binder>,
+    /// Binders by their arguments: kernels that bind the same share one.
+    known: HashMap<Vec<Argument>, usize>,
+}
+
+impl<P: Iterator<Item = Arc<Pipeline>>> Preparation<P> {
+    fn nodes(&mut self, nodes: &[Node]) -> Vec<ReadyNode> {
+        let ready = |node: &Node| match node {
+            Node::Dispatch(kernel) => self.dispatch(kernel).map(ReadyNode::Dispatch),
+            Node::Repeat(times, body) => Some(ReadyNode::Repeat(*times, self.nodes(body))),
+        };
+        nodes.iter().filter_map(ready).collect()
+    }
+
+    fn dispatch(&mut self, kernel: &Dispatch) -> Option<ReadyDispatch> {
+        let pipeline = has_work(kernel).then(|| self.pipelines.next())??;
+        let binders = &mut self.binders;
+        let binder = *self.known.entry(kernel.arguments.clone()).or_insert_with(|| {
+            binders.push(Binder::new(pipeline.clone(), kernel.arguments.clone()));
+            binders.len() - 1
+        });
+        Some(ReadyDispatch { name: kernel.name.clone(), pipeline, binder, groups: kernel.groups })
+    }
+}
