@@ -17,7 +17,8 @@ fn main() {
             *seen.entry(feature).or_default() += 1;
         }
         for fuse in [true, false] {
-            if let Err(error) = run::compiled(&case, &Null::default(), Options { fuse, ..Options::default() }) {
+            if let Err(error) = run::compiled(&case, &Null::default(), Options { fuse, ..Options::default() })
+            {
                 println!("seed {seed} fuse {fuse}: {error}");
                 failures += 1;
             }

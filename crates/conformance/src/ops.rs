@@ -1,9 +1,11 @@
-//! Every elementwise op and every cast as a program of its own.
+//! Single ops as programs: every elementwise op, every cast, products of many shapes.
 
 use crate::run::Case;
+use smallvec::smallvec;
+use warploom_graph::convolve::{ConvolveAxes, SpatialWindow};
 use warploom_graph::elementwise::TypeRule;
 use warploom_graph::interpret::Array;
-use warploom_graph::{Builder, DType, Elementwise, Graph, Op, Origin, Recording, Type};
+use warploom_graph::{Builder, ContractAxes, DType, Elementwise, Graph, Op, Origin, Recording, Type};
 
 /// Every elementwise op in each of `dtypes` that it takes, by name. Results may differ by `tolerance(dtype)`.
 pub fn elementwise(dtypes: &[DType], tolerance: impl Fn(DType) -> f64) -> Vec<(String, Case)> {
@@ -37,6 +39,69 @@ pub fn casts(dtypes: &[DType]) -> Vec<(String, Case)> {
         }
     }
     cases
+}
+
+/// Products large enough for every tile of a device that several thousand invocations fill, and for split sums; edges are
+/// not multiples of anything.
+pub fn products() -> Vec<(String, Case)> {
+    let mut cases = Vec::new();
+    for (m, n, k) in [
+        (600, 590, 20),
+        (300, 330, 40),
+        (250, 200, 17),
+        (130, 170, 33),
+        (70, 100, 50),
+        (9, 33, 2100),
+        (1, 70, 900),
+    ] {
+        for [swap_left, swap_right] in [[false, false], [true, false], [false, true]] {
+            let shape = |swap: bool, a, b| if swap { [b, a] } else { [a, b] };
+            let axes = ContractAxes {
+                batch: smallvec![],
+                sum: smallvec![(usize::from(!swap_left), usize::from(swap_right))],
+            };
+            let operands = [shape(swap_left, m, k).to_vec(), shape(swap_right, k, n).to_vec()];
+            let name = format!("product {m} {n} {k} {swap_left} {swap_right}");
+            cases.push((name, binary(Op::Contract(axes), operands)));
+        }
+    }
+    let window = |stride, pad, input_dilation, kernel_dilation| SpatialWindow {
+        stride,
+        low: pad,
+        high: pad,
+        input_dilation,
+        kernel_dilation,
+    };
+    for (groups, input, kernel, window) in [
+        (1, [4, 5, 33, 31], [70, 5, 3, 3], window(1, 1, 1, 1)),
+        (2, [3, 8, 20, 17], [36, 4, 3, 5], window(2, 2, 1, 1)),
+        (1, [5, 40, 9, 9], [24, 40, 3, 3], window(1, 2, 2, 1)),
+        (1, [6, 3, 40, 40], [10, 3, 19, 19], window(1, 0, 1, 2)),
+    ] {
+        for outputs_first in [false, true] {
+            let spatial = smallvec![window, window];
+            let axes = ConvolveAxes { groups, spatial, outputs_first };
+            let name = format!("convolution {input:?} {kernel:?} {window:?} {outputs_first}");
+            cases.push((name, binary(Op::Convolve(axes), [input.to_vec(), kernel.to_vec()])));
+        }
+    }
+    cases
+}
+
+/// A program of one op on two tensors of f32 of a few whole numbers, whose sums of products are exact.
+fn binary(op: Op, shapes: [Vec<usize>; 2]) -> Case {
+    let builder = Builder::new(Graph::new(), Origin::here());
+    let array = |shape: &Vec<usize>| {
+        let ty = Type::new(DType::F32, shape);
+        let numbers: Vec<f64> = (0..ty.elements()).map(|i| (i * 7919 % 61 % 9) as f64 - 4.0).collect();
+        Array::new(ty, numbers)
+    };
+    let arrays: Vec<Array> = shapes.iter().map(array).collect();
+    let values: Vec<_> = arrays.iter().map(|a| builder.parameter(a.ty.clone()).value()).collect();
+    let result = builder.apply(op, &values).value();
+    let mut graph = builder.finish();
+    graph.set_results(vec![result]);
+    Case { recording: Recording::stateless(graph), arguments: arrays, tolerance: 0.0 }
 }
 
 /// A program of one op on arguments of these dtypes.

@@ -5,7 +5,7 @@
 
 use warploom_compile::Options;
 use warploom_conformance::generate::generate_of;
-use warploom_conformance::ops::{casts, elementwise};
+use warploom_conformance::ops::{casts, elementwise, products};
 use warploom_conformance::run::{Case, compare, run};
 use warploom_device::{Executor, Target};
 use warploom_graph::DType;
@@ -45,17 +45,30 @@ fn every_op_and_cast_in_every_dtype_it_has() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// A software driver gets kernels without shared memory; these are the ones that hardware gets.
 #[test]
-fn random_programs_agree_with_the_interpreter() {
-    let Some(device) = device() else { return };
+fn products_in_every_tile() {
+    let Some(mut device) = device() else { return };
+    let mut wrong = Vec::new();
+    for parallel in [1 << 6, 5000, 1 << 16] {
+        device = device.with_parallel(parallel);
+        for (name, case) in products() {
+            wrong.extend(check(&case, &device).err().map(|e| format!("{name}, {parallel}: {e}")));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Runs random programs; `default` of them unless the environment says how many.
+fn random(device: &Wgpu, default: u64) {
     let number = |name: &str| std::env::var(name).ok().and_then(|n| n.parse().ok());
     let first: u64 = number("WARPLOOM_FIRST_SEED").unwrap_or(0);
-    let programs: u64 = number("WARPLOOM_PROGRAMS").unwrap_or(150);
+    let programs: u64 = number("WARPLOOM_PROGRAMS").unwrap_or(default);
     let dtypes = device.capabilities().dtypes.clone();
     let mut wrong = Vec::new();
     for seed in first..first + programs {
         let (case, _) = generate_of(seed, &dtypes);
-        wrong.extend(check(&case, &device).err().map(|e| format!("seed {seed}: {e}")));
+        wrong.extend(check(&case, device).err().map(|e| format!("seed {seed}: {e}")));
     }
     assert!(
         wrong.is_empty(),
@@ -63,4 +76,18 @@ fn random_programs_agree_with_the_interpreter() {
         wrong.len(),
         wrong[..wrong.len().min(30)].join("\n")
     );
+}
+
+#[test]
+fn random_programs_agree_with_the_interpreter() {
+    if let Some(device) = device() {
+        random(&device, 150);
+    }
+}
+
+#[test]
+fn random_programs_agree_when_kernels_are_shaped_for_hardware() {
+    if let Some(device) = device() {
+        random(&device.with_parallel(1 << 16), 150);
+    }
 }

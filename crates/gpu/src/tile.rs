@@ -87,3 +87,38 @@ impl Tile {
         (extents.terms.div_ceil(terms).max(1), terms)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Extents, Tile};
+    use crate::Limits;
+
+    fn limits(parallel: u32) -> Limits {
+        Limits {
+            workgroup: 256,
+            groups: 65535,
+            shared_bytes: 32768,
+            arguments: 8,
+            argument_bytes: 1 << 30,
+            alignment: 256,
+            parallel,
+        }
+    }
+
+    /// The shapes with which the conformance suite runs every tile.
+    #[test]
+    fn tiles_follow_shapes() {
+        let chosen = |parallel, rows, columns, terms| {
+            let extents = Extents { batch: 1, rows, columns, terms };
+            let tile = Tile::choose(extents, &limits(parallel));
+            (tile.rows, tile.columns, tile.splits(extents, &limits(parallel)).0)
+        };
+        assert_eq!(chosen(5000, 600, 590, 20), (128, 128, 1));
+        assert_eq!(chosen(5000, 300, 330, 40), (64, 64, 1));
+        assert_eq!(chosen(5000, 250, 200, 17), (64, 32, 1));
+        assert_eq!(chosen(5000, 130, 170, 33), (32, 32, 1));
+        assert_eq!(chosen(5000, 70, 100, 50), (16, 16, 1));
+        assert_eq!(chosen(5000, 9, 33, 2100), (16, 16, 6));
+        assert_eq!(chosen(64, 600, 590, 20), (16, 32, 1));
+    }
+}

@@ -5,8 +5,8 @@ use std::sync::OnceLock;
 use warploom_device::DeviceError;
 use warploom_gpu::Limits;
 
-use crate::absent::why_no_adapter;
 use crate::ready::ready;
+use crate::system::why_no_adapter;
 
 /// What kind of hardware an adapter is, in the order of preference.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]

@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use warploom_device::{DeviceError, Token};
 
@@ -18,10 +17,6 @@ const REMEMBERED: usize = 1024;
 
 /// Bytes staged for upload after which they are sent without waiting for a launch.
 const STAGED_BYTES: usize = 64 << 20;
-
-/// How long a wait goes on at a time. wgpu holds a lock meanwhile that dropping memory takes, and who drops it holds up
-/// everybody else.
-const TURN: Duration = Duration::from_millis(5);
 
 /// What an executor, its memories and its executables share.
 pub(crate) struct Context {
@@ -145,7 +140,8 @@ impl Context {
             submissions.find(token)
         };
         if let Some((number, index)) = index {
-            self.wait_for(index)?;
+            // With a timeout, wgpu asserts what does not hold when another thread sees the work done first.
+            self.poll(wgpu::PollType::Wait { submission_index: Some(index), timeout: None })?;
             self.submissions().forget(number);
         } else {
             self.poll(wgpu::PollType::Poll)?;
@@ -154,27 +150,18 @@ impl Context {
         self.health.check_through(token, || drop(self.poll(wgpu::PollType::Poll)))
     }
 
-    fn wait_for(&self, index: wgpu::SubmissionIndex) -> Result<(), DeviceError> {
-        let wait = || wgpu::PollType::Wait { submission_index: Some(index.clone()), timeout: Some(TURN) };
-        while !self.poll(wait())? {
-            self.health.check()?;
-        }
-        Ok(())
-    }
-
-    /// Lets wgpu tell of what is done; whether what was waited for is.
-    fn poll(&self, poll: wgpu::PollType) -> Result<bool, DeviceError> {
+    /// Lets wgpu tell of what is done.
+    fn poll(&self, poll: wgpu::PollType) -> Result<(), DeviceError> {
         // wgpu panics where the driver answers with the device's loss.
         match catch_unwind(AssertUnwindSafe(|| self.device.poll(poll))) {
-            Ok(Ok(_)) => Ok(true),
-            Ok(Err(wgpu::PollError::Timeout)) => Ok(false),
+            Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => {
                 self.health.check()?;
                 Err(DeviceError::Failed(format!("waiting for {} failed: {error}", self.adapter.name)))
             }
             Err(_) => {
                 self.health.lose("while waiting for its work");
-                self.health.check().map(|()| true)
+                self.health.check()
             }
         }
     }

@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError};
 use warploom_device::{
     Capabilities, DeviceError, Executable, Executor, Memory, Program, Statistics, Step, Target, Token,
 };
-use warploom_gpu::Plan;
+use warploom_gpu::{Limits, Plan};
 use warploom_graph::{DType, Graph};
 
 use crate::adapters::{Adapter, choose};
@@ -25,6 +25,7 @@ pub struct Wgpu {
     pipelines: Pipelines,
     transfer: Transfer,
     limit: Option<usize>,
+    limits: Limits,
 }
 
 impl Wgpu {
@@ -46,15 +47,22 @@ impl Wgpu {
             threads: 1,
             memory_bytes: None,
         };
+        let limits = adapter.limits;
         let context = Arc::new(Context::open(adapter, &driver)?);
         let (pipelines, transfer) = (Pipelines::new(context.clone()), Transfer::new(context.clone()));
-        Ok(Wgpu { capabilities, context, pipelines, transfer, limit: None })
+        Ok(Wgpu { capabilities, context, pipelines, transfer, limit: None, limits })
     }
 
     /// The same, refusing to hold more than `bytes` of device memory at once.
     pub fn with_memory_limit(self, bytes: usize) -> Wgpu {
         let capabilities = Capabilities { memory_bytes: Some(bytes), ..self.capabilities };
         Wgpu { limit: Some(bytes), capabilities, ..self }
+    }
+
+    /// The same, with kernels shaped for a device that this many invocations fill: a software adapter can so be made to run
+    /// the kernels of hardware, to test them.
+    pub fn with_parallel(self, invocations: u32) -> Wgpu {
+        Wgpu { limits: Limits { parallel: invocations, ..self.limits }, ..self }
     }
 
     /// What it runs on.
@@ -113,7 +121,7 @@ impl Target for Wgpu {
     }
 
     fn workspace_bytes(&self, step: &Step) -> usize {
-        warploom_gpu::workspace_bytes(step, &self.adapter().limits)
+        warploom_gpu::workspace_bytes(step, &self.limits)
     }
 
     fn claims(&self, _: &str, _: &Graph) -> bool {
@@ -145,7 +153,7 @@ impl Executor for Wgpu {
     }
 
     fn prepare(&self, program: Arc<Program>) -> Result<Arc<dyn Executable>, DeviceError> {
-        let plan = warploom_gpu::plan(&program, &self.adapter().limits, &Wgsl)?;
+        let plan = warploom_gpu::plan(&program, &self.limits, &Wgsl)?;
         self.prepare_plan(program, &plan)
     }
 

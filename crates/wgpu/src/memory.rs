@@ -63,10 +63,14 @@ impl GpuMemory {
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, within)
             .map_err(|_| refused(format!("the limit is {} bytes", limit.unwrap_or(usize::MAX))))?
             + bytes;
-        let buffer =
-            context.scoped("memory", bytes, || buffer(&context.device, bytes)).inspect_err(|_| {
-                counters.live.fetch_sub(bytes, Ordering::Relaxed);
-            })?;
+        let made = context.scoped("memory", bytes, || buffer(&context.device, bytes));
+        let buffer = made.map_err(|error| {
+            counters.live.fetch_sub(bytes, Ordering::Relaxed);
+            match error {
+                DeviceError::OutOfMemory { reason, .. } => refused(reason),
+                other => other,
+            }
+        })?;
         counters.peak.fetch_max(live, Ordering::Relaxed);
         let id = counters.memories.fetch_add(1, Ordering::Relaxed);
         Ok(GpuMemory { id, buffer, bytes, context: context.clone() })
@@ -114,7 +118,8 @@ impl RawMemory for GpuMemory {
 }
 
 impl Drop for GpuMemory {
-    /// Gives the memory back when the work that uses it is done, whatever bind groups still name it.
+    /// Gives the memory back when the work that uses it is done, whatever bind groups still name it. Takes a lock of wgpu
+    /// that another thread's wait holds until its work is done.
     fn drop(&mut self) {
         self.buffer.destroy();
         self.context.counters.live.fetch_sub(self.bytes, Ordering::Relaxed);

@@ -32,7 +32,8 @@ pub struct System {
 impl System {
     /// This machine, as this process sees it.
     pub fn here() -> System {
-        let variables = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
+        let variables =
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
         System { root: "/".into(), variables: variables.collect(), open }
     }
 
@@ -77,7 +78,8 @@ impl System {
     /// Names in a folder, sorted; none where there is no folder.
     fn names(&self, folder: impl AsRef<Path>) -> Vec<String> {
         let entries = fs::read_dir(self.at(folder)).into_iter().flatten().flatten();
-        let mut names: Vec<String> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+        let mut names: Vec<String> =
+            entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
         names.sort();
         names
     }

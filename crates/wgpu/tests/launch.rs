@@ -299,7 +299,9 @@ fn kernels_are_timed_by_name() {
     assert_eq!(timings.len(), 3001);
     assert_eq!((timings[0].name.as_str(), timings[3000].name.as_str()), ("slow", "quick"));
     assert_eq!(timings[0].start, 0.0);
-    assert!(timings[0].seconds > 20.0 * timings[10].seconds, "{:?}", &timings[..11]);
+    // The quickest, since any may be interrupted.
+    let quickest = timings[1..].iter().map(|timing| timing.seconds).fold(f64::INFINITY, f64::min);
+    assert!(timings[0].seconds > 20.0 * quickest, "{} and {quickest}", timings[0].seconds);
     assert!(timings.windows(2).all(|pair| pair[0].start <= pair[1].start));
     let ((), timings) = gpu.profile(|| Ok(())).unwrap();
     assert!(timings.is_empty());

@@ -132,6 +132,47 @@ fn too_much_memory_is_an_error_that_names_the_limit() {
     assert_eq!(download(&gpu, &memory, 0, 4), [0; 4]);
 }
 
+/// Runs in a process of its own, which the test below gives little address space.
+#[test]
+#[ignore = "a part of the test below"]
+fn allocate_until_the_driver_refuses() {
+    let Some(gpu) = open() else { return };
+    let piece = 1 << 30;
+    let mut held = Vec::new();
+    let error = loop {
+        match gpu.allocate(piece) {
+            Ok(memory) => held.push(memory),
+            Err(error) => break error,
+        }
+        assert!(held.len() < 64, "the driver refuses nothing");
+    };
+    let bytes = held.len() * piece;
+    assert!(
+        matches!(&error, DeviceError::OutOfMemory { asked, held, reason }
+            if *asked == piece && *held == bytes && reason.contains(&gpu.adapter().name)),
+        "{error}"
+    );
+    assert_eq!(gpu.statistics().live_bytes, bytes);
+    // What was refused leaves the device as it was, and what is dropped can be had again.
+    held.clear();
+    let memory = gpu.allocate(piece).unwrap();
+    assert_eq!(download(&gpu, &memory, 0, 4), [0; 4]);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn what_the_driver_refuses_is_an_error() {
+    let Some(gpu) = open() else { return };
+    if !gpu.adapter().is_software() {
+        println!("skipped: the adapter has memory of its own");
+        return;
+    }
+    let limited = "ulimit -v 12000000 && exec \"$0\" --ignored allocate_until_the_driver_refuses";
+    let test = std::env::current_exe().unwrap();
+    let output = std::process::Command::new("sh").arg("-c").arg(limited).arg(test).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
 #[test]
 fn memory_of_another_device_is_refused() {
     let (Some(gpu), Some(other)) = (open(), open()) else { return };

@@ -92,6 +92,11 @@ impl System {
         if gpus.iter().all(|gpu| gpu.vendor != Vendor::Nvidia) {
             gpus.extend(self.nvidia_nodes().into_iter().map(nvidia));
         }
+        if gpus.is_empty() && !self.exists("/sys/class/drm") {
+            let described =
+                |place: String| Gpu { place, vendor: Vendor::Other, model: None, module: Some("?".into()) };
+            gpus.extend(self.render_nodes().into_iter().map(described));
+        }
         if self.exists("/dev/dxg") {
             // Windows' GPUs within its subsystem for Linux.
             let (model, module) = (Some("Windows' GPU".into()), Some("dxgkrnl".into()));
@@ -160,18 +165,19 @@ impl System {
                 "{}, restart the machine, and see `dmesg | grep -i nvidia` if that does not help",
                 self.install(Package::NvidiaDriver)
             ),
-            Vendor::Amd => "load it, `sudo modprobe amdgpu`, and see `dmesg | grep amdgpu`: an older kernel or missing \
+            Vendor::Amd => {
+                "load it, `sudo modprobe amdgpu`, and see `dmesg | grep amdgpu`: an older kernel or missing \
                             firmware (linux-firmware, firmware-amd-graphics) stops it"
-                .into(),
-            Vendor::Intel => "load it, `sudo modprobe xe` or `sudo modprobe i915`, and see `dmesg | grep -e xe -e i915`: \
+                    .into()
+            }
+            Vendor::Intel => {
+                "load it, `sudo modprobe xe` or `sudo modprobe i915`, and see `dmesg | grep -e xe -e i915`: \
                               newer GPUs need a newer kernel"
-                .into(),
+                    .into()
+            }
             Vendor::Other => "see `dmesg`".into(),
         };
-        match gpus.iter().any(Gpu::is_driven) {
-            true => Check::warning(name, found, advice),
-            false => Check::failed(name, found, advice),
-        }
+        Check::problem(!gpus.iter().any(Gpu::is_driven), name, found, advice)
     }
 
     fn modules(&self, gpus: &[Gpu]) -> String {
@@ -188,7 +194,11 @@ impl System {
             }
         }
         let kernel = self.read("/proc/sys/kernel/osrelease");
-        format!("{}{}", listing(modules), kernel.map_or(String::new(), |version| format!("; Linux {version}")))
+        format!(
+            "{}{}",
+            listing(modules),
+            kernel.map_or(String::new(), |version| format!("; Linux {version}"))
+        )
     }
 
     fn module_version(&self, module: &str) -> Option<String> {
@@ -200,7 +210,8 @@ impl System {
 
     /// Version of NVIDIA's module, from a line such as `NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.104.05  …`.
     pub(super) fn nvidia_version(&self) -> Option<String> {
-        let text = self.read("/proc/driver/nvidia/version").or_else(|| self.read("/sys/module/nvidia/version"))?;
+        let text =
+            self.read("/proc/driver/nvidia/version").or_else(|| self.read("/sys/module/nvidia/version"))?;
         let is_version = |word: &&str| word.contains('.') && word.starts_with(|c: char| c.is_ascii_digit());
         text.lines().next()?.split_whitespace().find(is_version).map(str::to_owned)
     }

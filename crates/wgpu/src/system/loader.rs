@@ -25,10 +25,7 @@ impl System {
         }
         let found = format!("{LOADER}, the Vulkan loader, is in none of the folders of the dynamic linker");
         let advice = self.install(Package::Loader);
-        match gpus {
-            [] => Check::warning(name, found, advice),
-            _ => Check::failed(name, found, advice),
-        }
+        Check::problem(!gpus.is_empty(), name, found, advice)
     }
 
     /// Where the linker finds a library: a path as it is, a name in the linker's folders.

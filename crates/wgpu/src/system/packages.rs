@@ -22,7 +22,12 @@ const FAMILIES: [(&str, &str, [&str; 4]); 6] = [
     (
         "ubuntu",
         "sudo apt install",
-        ["libvulkan1", "mesa-vulkan-drivers", "ubuntu-drivers-common && sudo ubuntu-drivers install", "libnvidia-gl-VERSION"],
+        [
+            "libvulkan1",
+            "mesa-vulkan-drivers",
+            "ubuntu-drivers-common && sudo ubuntu-drivers install",
+            "libnvidia-gl-VERSION",
+        ],
     ),
     (
         "debian",
@@ -39,7 +44,11 @@ const FAMILIES: [(&str, &str, [&str; 4]); 6] = [
         "sudo pacman -S",
         ["vulkan-icd-loader", "vulkan-radeon vulkan-intel vulkan-swrast", "nvidia", "nvidia-utils"],
     ),
-    ("suse", "sudo zypper install", ["libvulkan1", "Mesa-vulkan-drivers", "nvidia-driver-G06-kmp", "nvidia-gl-G06"]),
+    (
+        "suse",
+        "sudo zypper install",
+        ["libvulkan1", "Mesa-vulkan-drivers", "nvidia-driver-G06-kmp", "nvidia-gl-G06"],
+    ),
     (
         "alpine",
         "apk add",
@@ -64,10 +73,13 @@ impl System {
         let ids = format!("{} {}", value("ID"), value("ID_LIKE"));
         let family = FAMILIES.iter().find(|(name, ..)| ids.split(' ').any(|id| id.starts_with(name)));
         // openSUSE's ids have the name at their end.
-        let family = family.or_else(|| FAMILIES.iter().find(|(name, ..)| *name == "suse" && ids.contains(name)));
+        let family =
+            family.or_else(|| FAMILIES.iter().find(|(name, ..)| *name == "suse" && ids.contains(name)));
         match family {
             Some((_, how, names)) => format!("install {what}: {how} {}", names[package as usize]),
-            None => format!("install {what} (Debian, Ubuntu: apt install {})", FAMILIES[1].2[package as usize]),
+            None => {
+                format!("install {what} (Debian, Ubuntu: apt install {})", FAMILIES[1].2[package as usize])
+            }
         }
     }
 }
