@@ -16,6 +16,7 @@ pub const MAY_BE_LONGER: &[(&str, &str)] = &[(
 /// Where unsafe code may stand, by the beginning of the path, and why. Clippy asks for each block's reason.
 pub const MAY_BE_UNSAFE: &[(&str, &str)] = &[
     ("crates/cpu/", "an executor writes raw memory from several threads and uses vector instructions"),
+    ("crates/wgpu/src/pipeline_cache.rs", "drivers trust the pipelines they are given back"),
     (
         "crates/warploom/src/devices.rs",
         "the attribute of the constructor that registers executors before main",
