@@ -4,9 +4,8 @@
 mod support;
 
 use support::training_step;
-use warploom_compile::{Options, compile};
+use warploom_compile::{Error, Options, compile};
 use warploom_device::null::Null;
-use warploom_graph::Error;
 
 fn main() -> Result<(), Error> {
     let sizes: Vec<usize> = std::env::args().skip(1).filter_map(|a| a.parse().ok()).collect();

@@ -1,10 +1,12 @@
 //! From a recording to a program: passes in the order they run.
 //!
 //! Graph to graph: [`simplify`], [`multiply_add`], [`calls`], [`layout`]. Graph to program: [`fuse`] decides which ops share
-//! a kernel, [`lower`] and [`emit`] write the kernels, [`schedule`] orders them, [`memory`] places what they touch.
+//! a kernel, [`lower`] and [`emit`] write the kernels, [`schedule`] orders them, [`memory`] places what they touch, and
+//! [`mod@recompute`] changes the schedule where that is more than there may be.
 
 mod calls;
 mod emit;
+mod error;
 mod fuse;
 mod index;
 mod layout;
@@ -12,27 +14,35 @@ mod lower;
 mod memory;
 mod multiply_add;
 mod product;
+mod recompute;
 mod rewrite;
 mod schedule;
 mod simplify;
 mod views;
 
-use lower::{Buffers, Home};
+pub use error::Error;
+
+use lower::{Buffers, Home, Unit};
+use recompute::{Failure, Recomputed, recompute};
 use std::time::{Duration, Instant};
 use warploom_device::{BufferId, Class, Program, Target};
 use warploom_graph::verify::verify;
-use warploom_graph::{Error, Graph, ParameterRole, Recording, ResultRole, Type};
+use warploom_graph::{Graph, ParameterRole, Recording, ResultRole, Type};
 
 /// What the compiler may be told.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Options {
     /// Join elementwise chains, reductions and epilogues into kernels. Off, every op is a kernel: slower, the same bits.
     pub fuse: bool,
+    /// Most bytes of the whole plan with one set of inputs and outputs, [`Program::plan`] of 1: state, arena, rings, derived.
+    /// Where the program takes more, values are computed again instead of being kept, with the same bits; the program's
+    /// notes say what that costs. A program that fits is the one without a limit.
+    pub memory_limit: Option<usize>,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { fuse: true }
+        Options { fuse: true, memory_limit: None }
     }
 }
 
@@ -48,6 +58,9 @@ pub struct Compiled {
 }
 
 /// Compiles a recording for a target.
+///
+/// # Errors
+/// A dtype that the target does not compute with; [`Error::MemoryLimit`] where even recomputation does not make it fit.
 pub fn compile(recording: &Recording, target: &dyn Target, options: Options) -> Result<Compiled, Error> {
     let started = Instant::now();
     check_dtypes(&recording.graph, target)?;
@@ -100,12 +113,11 @@ pub fn compile(recording: &Recording, target: &dyn Target, options: Options) -> 
         });
     }
     let units = lower::lower(&graph, &parameters, &targets, &mut buffers, target, options);
-    let (specs, slabs) = memory::place(&units, &buffers, target.capabilities())
-        .map_err(|message| Error::new("memory", message))?;
+    let (specs, slabs) = memory::place(&units, &buffers, target.capabilities()).map_err(Error::place)?;
     let unused = || Type::scalar(warploom_graph::DType::U8);
-    let program = Program {
+    let mut program = Program {
         buffers: specs,
-        steps: memory::flatten(units),
+        steps: Vec::new(),
         states: states.into_iter().map(|s| s.map_or_else(unused, |s| s.1)).collect(),
         written,
         inputs,
@@ -113,13 +125,45 @@ pub fn compile(recording: &Recording, target: &dyn Target, options: Options) -> 
         slabs,
         notes,
     };
+    let units = match options.memory_limit {
+        Some(limit) => fit(units, &buffers, &mut program, target, limit)?,
+        None => units,
+    };
+    program.steps = memory::flatten(units);
     Ok(Compiled { program, graph, elapsed: started.elapsed() })
+}
+
+/// Recomputes until the plan is within the limit; what is within already stays as it is.
+fn fit(
+    units: Vec<Unit>,
+    buffers: &Buffers,
+    program: &mut Program,
+    target: &dyn Target,
+    limit: usize,
+) -> Result<Vec<Unit>, Error> {
+    let plan = program.plan(1);
+    if plan.total() <= limit {
+        return Ok(units);
+    }
+    let kept = plan.total() - plan.arena;
+    let room = limit.saturating_sub(kept);
+    let fitting = recompute(&units, buffers, target.capabilities(), plan.arena, room);
+    let Recomputed { units, specs, slabs, note } = fitting.map_err(|failure| match failure {
+        Failure::TooLarge(arena) => Error::MemoryLimit { limit, least: kept + arena },
+        Failure::Place(message) => Error::place(message),
+    })?;
+    (program.buffers, program.slabs) = (specs, slabs);
+    program.notes.push(note);
+    Ok(units)
 }
 
 /// The verifier after a pass, in tests and debug builds.
 fn checked(pass: &str, graph: Graph) -> Result<Graph, Error> {
     if cfg!(debug_assertions) {
-        verify(&graph).map_err(|error| Error::new(format!("after {pass}: {}", error.op), error.message))?;
+        let fail = |e: warploom_graph::Error| {
+            warploom_graph::Error::new(format!("after {pass}: {}", e.op), e.message)
+        };
+        verify(&graph).map_err(fail)?;
     }
     Ok(graph)
 }
@@ -131,7 +175,7 @@ fn check_dtypes(graph: &Graph, target: &dyn Target) -> Result<(), Error> {
             let dtype = graph.ty(value).dtype;
             if !capabilities.dtypes.contains(&dtype) {
                 let message = format!("{} does not compute with {dtype}; cast to f32 first", capabilities.id);
-                return Err(Error::new(node.op.name(), message).at(&node.origin));
+                return Err(warploom_graph::Error::new(node.op.name(), message).at(&node.origin).into());
             }
         }
     }

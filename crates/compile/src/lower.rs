@@ -28,7 +28,7 @@ pub(crate) struct BufferInfo {
 }
 
 /// One step with what it reads and writes; a loop's body is kept as units until it is scheduled.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Unit {
     pub step: Step,
     pub body: Vec<Unit>,
@@ -46,6 +46,7 @@ pub(crate) struct Update {
 }
 
 /// All buffers of a program under construction.
+#[derive(Clone)]
 pub(crate) struct Buffers {
     pub list: Vec<BufferInfo>,
 }

@@ -71,7 +71,7 @@ fn dependencies(units: &[Unit]) -> Vec<Vec<usize>> {
 
 /// Whether `unit` may write `update.target` where it was to write `update.fresh`: it reads of the old content only the
 /// element it is about to overwrite.
-fn writes_in_place(unit: &Unit, update: &Update) -> bool {
+pub(crate) fn writes_in_place(unit: &Unit, update: &Update) -> bool {
     if !unit.reads.contains(&update.target) {
         return true;
     }

@@ -16,6 +16,7 @@ pub(crate) mod tag {
     pub const RANDOM_STEP: u64 = 72;
     pub const GRADIENT: u64 = 73;
     pub const ELEMENTWISE: u64 = 74;
+    pub const MEMORY_LIMIT: u64 = 75;
 }
 
 /// A hash of a stream. It only says where to look: streams are compared in full.

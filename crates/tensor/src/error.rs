@@ -21,6 +21,13 @@ pub enum Error {
         /// Ids of the devices that are.
         present: Vec<String>,
     },
+    /// A program does not fit the memory limit, whatever is recomputed.
+    MemoryLimit {
+        /// Bytes that the plan may take.
+        limit: usize,
+        /// Bytes of the smallest plan that was reached.
+        least: usize,
+    },
 }
 
 impl Error {
@@ -50,6 +57,9 @@ impl fmt::Display for Error {
                 let here = if present.is_empty() { "none".into() } else { present.join(", ") };
                 write!(f, "no device `{asked}`: {reason}; devices here: {here}")
             }
+            Error::MemoryLimit { limit, least } => {
+                warploom_compile::Error::MemoryLimit { limit: *limit, least: *least }.fmt(f)
+            }
         }
     }
 }
@@ -59,6 +69,15 @@ impl std::error::Error for Error {}
 impl From<warploom_graph::Error> for Error {
     fn from(error: warploom_graph::Error) -> Error {
         Error::Graph(error)
+    }
+}
+
+impl From<warploom_compile::Error> for Error {
+    fn from(error: warploom_compile::Error) -> Error {
+        match error {
+            warploom_compile::Error::Graph(error) => Error::Graph(error),
+            warploom_compile::Error::MemoryLimit { limit, least } => Error::MemoryLimit { limit, least },
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use crate::encode::{self, tag};
 use crate::error::Error;
 use crate::launcher::{Buffers, Launcher, Queue, keep_older, move_away};
 use crate::node::{Content, Kind, Node};
+use crate::planned::compiled;
 use crate::ring::Ring;
 use crate::tensor::Tensor;
 use crate::trace::{Numbered, Trace};
@@ -167,7 +168,8 @@ impl<'a> Run<'a> {
                 if let Some(warning) = misses.count(self.line, &recording.graph) {
                     let _ = writeln!(std::io::stderr(), "{warning}");
                 }
-                let compiled = queue.compile(self.device, &recording)?;
+                let program = compiled(self.device, &recording, self.device.memory_limit())?;
+                let compiled = queue.adopt(self.device, self.device.executor().prepare(program)?)?;
                 cache.insert(hash, &trace.tokens, compiled)
             }
         };
@@ -188,6 +190,9 @@ impl<'a> Run<'a> {
         buffers: &mut Buffers,
         bound: &mut Bound,
     ) -> Result<(), Error> {
+        if let Some(limit) = self.device.memory_limit() {
+            trace.tokens.extend([tag::MEMORY_LIMIT, limit as u64]);
+        }
         let Buffers { states, inputs, .. } = buffers;
         let Bound { parameters, results, outputs, random } = bound;
         let mut leaf = |tensor: &Tensor, tokens: &mut Vec<u64>| {

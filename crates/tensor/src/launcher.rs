@@ -11,10 +11,8 @@ use crate::tensor::Tensor;
 use crate::variable::Slot;
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-use warploom_compile::Options;
-use warploom_device::{Bindings, Class, Executable, Memory, Token};
-use warploom_graph::{DType, Origin, Recording, Type};
+use warploom_device::{Bindings, Class, Executable, Memory, Program, Token};
+use warploom_graph::{DType, Origin, Type};
 
 /// Launches under way at most before the host waits for the oldest.
 const AHEAD: usize = 8;
@@ -53,8 +51,6 @@ pub(crate) struct Compiled {
     pub outputs: Vec<Ring>,
     /// For older versions of the states it writes.
     pub kept: Vec<Ring>,
-    /// Compiling and preparing, without the memory.
-    pub elapsed: Duration,
 }
 
 impl Queue {
@@ -73,16 +69,9 @@ impl Queue {
         Ok(())
     }
 
-    /// Compiles a recording and makes it ready to launch.
-    pub fn compile(&mut self, device: &Device, recording: &Recording) -> Result<Compiled, Error> {
-        if cfg!(debug_assertions) {
-            warploom_graph::verify::verify(&recording.graph)?;
-        }
-        let started = Instant::now();
-        let target = device.executor().target();
-        let program = Arc::new(warploom_compile::compile(recording, target, Options::default())?.program);
-        let executable = device.executor().prepare(program.clone())?;
-        let elapsed = started.elapsed();
+    /// Gives a program that was made ready its memory.
+    pub fn adopt(&mut self, device: &Device, executable: Arc<dyn Executable>) -> Result<Compiled, Error> {
+        let program: &Program = executable.program();
         self.fit(device, &program.slabs)?;
         let mut derived: Vec<Memory> = Vec::new();
         let positions = program.buffers.iter().filter_map(|buffer| match buffer.class {
@@ -102,7 +91,6 @@ impl Queue {
             outputs: rings(program.outputs.len()),
             kept: rings(program.states.len()),
             executable,
-            elapsed,
         })
     }
 

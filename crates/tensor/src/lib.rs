@@ -2,7 +2,8 @@
 //!
 //! - [`Tensor`] is a value, [`Variable`] a place that holds one version after another, [`Device`] where both live.
 //! - [`gradients`] differentiates what was recorded; the result is recorded too, and differentiates again.
-//! - [`Device::record`] makes a program once that runs without recording again ([`Recorded`]); plain code that records the
+//! - [`Device::record`] makes a program once that runs without recording again ([`Recorded`]); [`Device::try_plan`] says what memory it would
+//!   take, [`Device::with_memory_limit`] makes it take less; plain code that records the
 //!   same each round finds its program in the device's cache.
 //! - [`scan`] and [`call`] record regions; [`module_scope`] names the module that records.
 //!
@@ -46,11 +47,13 @@ mod gradients;
 mod index;
 mod integers;
 mod launcher;
+mod limit;
 mod liveness;
 mod misses;
 mod node;
 mod operand;
 mod operators;
+mod planned;
 mod product;
 mod random;
 mod record;
@@ -73,6 +76,7 @@ pub use gradients::{gradients, gradients_or_zeros};
 pub use integers::Integers;
 pub use operand::Operand;
 pub use operators::Scalar;
+pub use planned::Planned;
 pub use recorded::{InputSpec, Outputs, Recorded};
 pub use region::{call, call_with_gradient, scan, scan_reverse};
 pub use registry::{Open, register};

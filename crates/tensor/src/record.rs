@@ -7,6 +7,7 @@ use crate::error::Error;
 use crate::evaluate;
 use crate::launcher::Launcher;
 use crate::node::{Kind, Node};
+use crate::planned::Planned;
 use crate::recorded::{InputSpec, Recorded};
 use crate::scope;
 use crate::tensor::Tensor;
@@ -41,6 +42,19 @@ impl Device {
         inputs: &[InputSpec],
         body: impl FnOnce(&[Tensor]) -> Result<Vec<Tensor>, Error>,
     ) -> Result<Recorded, Error> {
+        self.try_plan(inputs, body)?.ready()
+    }
+
+    /// [`Device::try_record`] without taking memory: what a run would need is known before it starts.
+    ///
+    /// # Errors
+    /// As [`Device::try_record`], without what the device reports.
+    #[track_caller]
+    pub fn try_plan(
+        &self,
+        inputs: &[InputSpec],
+        body: impl FnOnce(&[Tensor]) -> Result<Vec<Tensor>, Error>,
+    ) -> Result<Planned, Error> {
         let origin = scope::origin();
         if !context::is_plain() {
             return Err(Error::at("record", "a recording cannot be made within another", &origin));
@@ -70,7 +84,7 @@ impl Device {
         touched: &[Touched],
         first: u64,
         origin: &Origin,
-    ) -> Result<Recorded, Error> {
+    ) -> Result<Planned, Error> {
         let elsewhere = outputs
             .iter()
             .chain(touched.iter().map(|t| &t.current))
@@ -99,8 +113,9 @@ impl Device {
         let made = write(self, &mut launcher, &mut trace, parameters, outputs, touched);
         trace.clear();
         drop(trace);
+        drop(launcher);
         let Written { recording, slots, captured } = made?;
-        Recorded::compile(self, &mut launcher, recording, slots, captured)
+        Planned::new(self, recording, slots, captured, self.memory_limit())
     }
 }
 

@@ -4,15 +4,15 @@ use crate::bound::Bound;
 use crate::device::Device;
 use crate::error::Error;
 use crate::evaluate;
-use crate::launcher::{Compiled, Launcher, keep_older};
+use crate::launcher::{Compiled, keep_older};
 use crate::node::Content;
+use crate::planned::Planned;
 use crate::ring::{RING, Ring};
-use crate::scope;
 use crate::tensor::Tensor;
-use crate::variable::Slot;
 use smallvec::SmallVec;
 use std::panic::Location;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 use warploom_device::{Executable, Memory, Plan, Program, Token};
 use warploom_graph::{DType, Origin, Recording, ResultRole, Type};
 
@@ -42,17 +42,13 @@ impl From<&Tensor> for InputSpec {
 pub struct Recorded(Arc<Inner>);
 
 struct Inner {
-    device: Device,
-    recording: Recording,
+    planned: Planned,
     executable: Arc<dyn Executable>,
     derived: Vec<Memory>,
-    /// Variables by state slot, and their memories.
-    slots: Vec<Arc<Slot>>,
+    /// Memories by state slot.
     states: Vec<Memory>,
     /// State slots that are written.
     written: Vec<usize>,
-    /// Values from outside; they follow the inputs that a run hands in.
-    captured: Vec<Tensor>,
     compile_ms: f64,
     running: Mutex<Running>,
 }
@@ -68,32 +64,27 @@ struct Running {
 }
 
 impl Recorded {
-    pub(crate) fn compile(
-        device: &Device,
-        launcher: &mut Launcher,
-        recording: Recording,
-        slots: Vec<Arc<Slot>>,
-        captured: Vec<Tensor>,
-    ) -> Result<Recorded, Error> {
-        let Compiled { executable, derived, outputs, kept, elapsed } =
-            launcher.queue.compile(device, &recording)?;
-        let written = recording.results.iter().filter_map(|role| match role {
+    pub(crate) fn new(planned: Planned) -> Result<Recorded, Error> {
+        let started = Instant::now();
+        let device = &planned.device;
+        let executable = device.executor().prepare(planned.program.clone())?;
+        let elapsed = planned.elapsed + started.elapsed();
+        let Compiled { executable, derived, outputs, kept } =
+            device.launcher().queue.adopt(device, executable)?;
+        let written = planned.recording.results.iter().filter_map(|role| match role {
             ResultRole::Update(slot) => Some(*slot),
             ResultRole::Output => None,
         });
         let rings = outputs.iter().map(|_| Vec::with_capacity(RING)).collect();
         let running = Running { inputs: Vec::new(), outputs: Vec::new(), rings, kept };
         Ok(Recorded(Arc::new(Inner {
-            device: device.clone(),
             executable,
             derived,
             written: written.collect(),
-            states: slots.iter().map(|slot| slot.memory.clone()).collect(),
-            slots,
-            captured,
+            states: planned.slots.iter().map(|slot| slot.memory.clone()).collect(),
             compile_ms: elapsed.as_secs_f64() * 1e3,
             running: Mutex::new(running),
-            recording,
+            planned,
         })))
     }
 
@@ -112,13 +103,15 @@ impl Recorded {
                 evaluate::evaluate(std::slice::from_ref(*input), line)?;
             }
         }
-        evaluate::flush(&inner.device, line)?;
-        let mut launcher = inner.device.launcher();
+        evaluate::flush(&inner.planned.device, line)?;
+        let mut launcher = inner.planned.device.launcher();
         let mut running = self.running();
         let running = &mut *running;
         self.keep_versions(&mut running.kept)?;
         running.inputs.clear();
-        running.inputs.extend(inputs.iter().copied().chain(&inner.captured).filter_map(Tensor::memory));
+        running
+            .inputs
+            .extend(inputs.iter().copied().chain(&inner.planned.captured).filter_map(Tensor::memory));
         running.outputs.clear();
         let types = &inner.executable.program().outputs;
         let mut made = Outputs::new();
@@ -128,7 +121,7 @@ impl Recorded {
             made.push(tensor);
         }
         let memories: [&[Memory]; 3] = [&inner.states, &running.inputs, &running.outputs];
-        launcher.queue.launch(&inner.device, &*inner.executable, &inner.derived, memories)?;
+        launcher.queue.launch(&inner.planned.device, &*inner.executable, &inner.derived, memories)?;
         Ok(made)
     }
 
@@ -140,7 +133,7 @@ impl Recorded {
                 return Ok(tensor.clone());
             }
         }
-        let device = &self.0.device;
+        let device = &self.0.planned.device;
         let memory = device.allocate(ty.bytes())?;
         let tensor = Tensor::leaf(ty.clone(), memory, None, Origin::here(), Some(device.clone()));
         if ring.len() < RING {
@@ -163,9 +156,9 @@ impl Recorded {
                 let message = format!("input {i} is {want}, found {}", input.ty());
                 return Err(Error::at_line("run", message, line));
             }
-            if input.0.device.as_ref() != Some(&self.0.device) {
+            if input.0.device.as_ref() != Some(&self.0.planned.device) {
                 let message =
-                    format!("input {i} is not on {}; move it with .to(&device)", self.0.device.id());
+                    format!("input {i} is not on {}; move it with .to(&device)", self.0.planned.device.id());
                 return Err(Error::at_line("run", message, line));
             }
         }
@@ -175,7 +168,7 @@ impl Recorded {
     /// Older versions of written variables that somebody holds get memory of their own.
     fn keep_versions(&self, kept: &mut [Ring]) -> Result<(), Error> {
         for slot in &self.0.written {
-            keep_older(&self.0.device, &self.0.slots[*slot], &mut kept[*slot])?;
+            keep_older(&self.0.planned.device, &self.0.planned.slots[*slot], &mut kept[*slot])?;
         }
         Ok(())
     }
@@ -183,18 +176,18 @@ impl Recorded {
     /// Starts a run on memories that the caller keeps.
     pub(crate) fn launch(&self, inputs: &[Memory], outputs: &[Memory]) -> Result<Token, Error> {
         let inner = &*self.0;
-        if inner.device.has_pending() {
-            evaluate::flush(&inner.device, Location::caller())?;
+        if inner.planned.device.has_pending() {
+            evaluate::flush(&inner.planned.device, Location::caller())?;
         }
-        let mut launcher = inner.device.launcher();
+        let mut launcher = inner.planned.device.launcher();
         let mut running = self.running();
         let running = &mut *running;
         self.keep_versions(&mut running.kept)?;
         running.inputs.clear();
         running.inputs.extend(inputs.iter().cloned());
-        running.inputs.extend(inner.captured.iter().filter_map(Tensor::memory));
+        running.inputs.extend(inner.planned.captured.iter().filter_map(Tensor::memory));
         let memories: [&[Memory]; 3] = [&inner.states, &running.inputs, outputs];
-        launcher.queue.launch(&inner.device, &*inner.executable, &inner.derived, memories)
+        launcher.queue.launch(&inner.planned.device, &*inner.executable, &inner.derived, memories)
     }
 
     fn running(&self) -> MutexGuard<'_, Running> {
@@ -208,24 +201,7 @@ impl Recorded {
     /// Another number of flags than of inputs; what the compiler or the device reports.
     #[track_caller]
     pub fn repeat(&self, steps: usize, sliced: &[bool]) -> Result<Recorded, Error> {
-        let origin = scope::origin();
-        let inner = &*self.0;
-        if sliced.len() != self.inputs().len() {
-            let message =
-                format!("{} inputs, but {} flags say which are sliced", self.inputs().len(), sliced.len());
-            return Err(Error::at("repeat", message, &origin));
-        }
-        let mut flags = sliced.to_vec();
-        flags.resize(sliced.len() + inner.captured.len(), false);
-        let recording = inner.recording.repeat(steps, &flags, &origin)?;
-        let mut launcher = inner.device.launcher();
-        Recorded::compile(
-            &inner.device,
-            &mut launcher,
-            recording,
-            inner.slots.clone(),
-            inner.captured.clone(),
-        )
+        self.0.planned.repeat(steps, sliced)?.ready()
     }
 
     /// The program of a recording made from [`Recorded::recording`]: its parameters are the same and stand for the same
@@ -235,28 +211,21 @@ impl Recorded {
     /// Other parameters; what the compiler or the device reports.
     #[track_caller]
     pub fn with_recording(&self, recording: Recording) -> Result<Recorded, Error> {
-        let inner = &*self.0;
+        let planned = &self.0.planned;
         let types =
             |r: &Recording| r.graph.parameters().iter().map(|v| r.graph.ty(*v).clone()).collect::<Vec<_>>();
-        if recording.parameters != inner.recording.parameters
-            || types(&recording) != types(&inner.recording)
-            || recording.state_count() != inner.slots.len()
+        if recording.parameters != planned.recording.parameters
+            || types(&recording) != types(&planned.recording)
+            || recording.state_count() != planned.slots.len()
         {
             return Err(Error::new("with_recording", "the parameters are not those of this program"));
         }
-        let mut launcher = inner.device.launcher();
-        Recorded::compile(
-            &inner.device,
-            &mut launcher,
-            recording,
-            inner.slots.clone(),
-            inner.captured.clone(),
-        )
+        planned.with(recording)?.ready()
     }
 
     /// The name of the variable that is a state slot of the recording.
     pub fn state_name(&self, slot: usize) -> Option<&str> {
-        self.0.slots.get(slot)?.name.get().map(|name| &**name)
+        self.0.planned.slots.get(slot)?.name.get().map(|name| &**name)
     }
 
     /// Memories of the program's own, `slots` sets of inputs and outputs, for loops that fill one while another runs.
@@ -269,12 +238,12 @@ impl Recorded {
 
     /// The device it runs on.
     pub fn device(&self) -> &Device {
-        &self.0.device
+        &self.0.planned.device
     }
 
     /// What was recorded.
     pub fn recording(&self) -> &Recording {
-        &self.0.recording
+        &self.0.planned.recording
     }
 
     /// What runs.
@@ -284,8 +253,7 @@ impl Recorded {
 
     /// Dtypes and shapes of the inputs that a run hands in.
     pub fn inputs(&self) -> &[Type] {
-        let all = &self.0.executable.program().inputs;
-        &all[..all.len() - self.0.captured.len()]
+        self.0.planned.inputs()
     }
 
     /// Dtypes and shapes of the outputs.
@@ -295,7 +263,7 @@ impl Recorded {
 
     /// Every byte that running it uses on the device, with one set of inputs and outputs.
     pub fn plan(&self) -> Plan {
-        self.program().plan(1)
+        self.0.planned.plan()
     }
 
     /// Time from the recording to the program ready to run, in milliseconds.

@@ -46,7 +46,9 @@ impl Tensor {
     pub fn failed(error: Error) -> Tensor {
         let origin = match &error {
             Error::Graph(warploom_graph::Error { origin: Some(origin), .. }) => origin.clone(),
-            Error::Graph(_) | Error::Device(_) | Error::NoDevice { .. } => Origin::here(),
+            Error::Graph(_) | Error::Device(_) | Error::NoDevice { .. } | Error::MemoryLimit { .. } => {
+                Origin::here()
+            }
         };
         let ty = Type::scalar(DType::F32);
         Tensor::lazy(Kind::Failed(Arc::new(error)), ty, SmallVec::new(), origin, None)

@@ -1,17 +1,16 @@
 //! One layer by layers: compile, fit on the default device, fit the same model again on the first GPU, evaluate, predict.
 //!
-//! `cargo run --release -p warploom --example sequential [-- --cpu-only]`
+//! `cargo run --release -p warploom --example sequential [-- DEVICE | --cpu-only]`
 //!
 //! Without a GPU this ends with exit code 3, never with a second fit on the CPU in silence; `--cpu-only` leaves the GPU
-//! out on purpose.
+//! out on purpose. Another second device can be named: `wgpu:0`.
 
 use std::process::ExitCode;
 use warploom::prelude::*;
 use warploom::train::Cause;
 
 fn main() -> ExitCode {
-    let cpu_only = std::env::args().any(|argument| argument == "--cpu-only");
-    match run(cpu_only) {
+    match run(std::env::args().nth(1).as_deref().unwrap_or("gpu")) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
@@ -20,7 +19,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(cpu_only: bool) -> warploom::Result<()> {
+fn run(second_device: &str) -> warploom::Result<()> {
     let device = Device::best()?;
     let (x, y) = data_on(&device)?;
     let rows = |tensor: &Tensor, from: isize, to: isize| tensor.slice(&[(from..to).into(), (..).into()]);
@@ -35,13 +34,13 @@ fn run(cpu_only: bool) -> warploom::Result<()> {
     println!("training split: {:?}", model.evaluate(&x_train, &y_train)?);
     println!("test split:     {:?}", model.evaluate(&x_test, &y_test)?);
     println!("predictions:    {:.3?}", model.predict(&rows(&x_test, 0, 3))?.to_vec::<f32>()?);
-    if cpu_only {
+    if second_device == "--cpu-only" {
         println!("no fit on a GPU: --cpu-only");
         return Ok(());
     }
 
     // The same model goes on from its weights and optimizer state, moved there.
-    let gpu = Device::named("gpu")?;
+    let gpu = Device::named(second_device)?;
     model.to(&gpu)?;
     let second = model.fit(&x_train.to(&gpu), &y_train.to(&gpu), fit())?;
     report(&model, &second);

@@ -25,6 +25,8 @@ mod readme;
 
 pub use devices::register_devices;
 pub use warploom_compile as compiler;
+#[cfg(feature = "cpu")]
+pub use warploom_cpu as cpu;
 pub use warploom_data as data;
 pub use warploom_device as device;
 pub use warploom_graph as graph;
@@ -33,6 +35,8 @@ pub use warploom_recipes as recipes;
 pub use warploom_tensor as tensor;
 pub use warploom_train as train;
 pub use warploom_train::{Error, Result};
+#[cfg(feature = "wgpu")]
+pub use warploom_wgpu as wgpu;
 
 /// What most programs use.
 pub mod prelude {

@@ -85,12 +85,15 @@ fn mixing_widths_is_an_error_with_a_way_out() {
 
 #[test]
 fn a_gpu_that_is_not_there_is_never_the_cpu() {
+    if Device::named("gpu").is_ok() {
+        return println!("skipped: this machine has a GPU");
+    }
     for name in ["gpu", "gpu:0", "cuda", "cuda:0", "wgpu"] {
         let error = Device::named(name).unwrap_err();
         assert!(matches!(error, warploom::tensor::Error::NoDevice { .. }), "{error}");
         assert_eq!(warploom::Error::from(error.clone()).cause(), warploom::train::Cause::Device);
         let text = error.to_string();
-        assert!(text.contains(name) && text.contains("devices here: cpu"), "{text}");
+        assert!(text.contains(name) && text.contains("devices here:") && text.contains("cpu"), "{text}");
     }
     let mut model = Sequential::new([Dense::new(1)]).build([10], Device::best()).unwrap();
     assert!(model.to(Device::named("gpu")).is_err());

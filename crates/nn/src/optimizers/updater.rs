@@ -4,6 +4,7 @@ use crate::initialise::zeros;
 use crate::model::moved;
 use crate::optimizers::{Moment, Optimizer};
 use crate::parameters::{Kind, NamedVariable};
+use crate::schedules::Schedule;
 use std::borrow::Borrow;
 use warploom_tensor::{DType, Device, ElementwiseMethods, Error, Tensor, Variable};
 
@@ -86,6 +87,11 @@ impl Updater {
     /// The base learning rate `[]`, which the schedule starts from. Assign it to change it; nothing is compiled anew.
     pub fn learning_rate(&self) -> &Variable {
         &self.learning_rate
+    }
+
+    /// How the learning rate follows from the base and the step.
+    pub fn schedule(&self) -> &dyn Schedule {
+        self.optimizer.schedule()
     }
 
     /// Every variable of the state, to be saved with the model.

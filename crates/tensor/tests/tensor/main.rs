@@ -5,6 +5,7 @@ mod common;
 mod errors;
 mod gradients;
 mod limits;
+mod memory;
 mod randoms;
 mod recorded;
 mod registry;
