@@ -65,7 +65,7 @@ impl SplitRule {
                 let Some(labels) = labels.filter(|_| *train > 0) else {
                     return Err(Error::invalid(
                         format!("The first {train} of each class were asked for"),
-                        "Give at least 1, and classes as targets; or split by lot",
+                        "Give at least 1, and classes as targets; or split by lot (in a recipe split.rule = \"random\")",
                     ));
                 };
                 first_of_class(labels, *train, *validation)
@@ -160,7 +160,7 @@ fn first_of_class(labels: &[i32], train: usize, validation: usize) -> Result<Par
                 "Class number {class} has {} examples, but its first {needed} were asked for",
                 counts[class]
             ),
-            "Ask for fewer, or split by lot",
+            "Ask for fewer (in a recipe split.train_per_class, split.validation_per_class), or split by lot",
         ));
     }
     Parts::collect(parts.into_iter())

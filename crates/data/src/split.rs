@@ -84,7 +84,7 @@ fn part_size(examples: usize, fraction: f64) -> Result<usize> {
 fn empty_side(fraction: f64, examples: usize, size: usize) -> Error {
     Error::invalid(
         format!("Splitting {fraction} off {examples} examples gives parts of {} and {size}", examples - size),
-        "Choose a fraction that leaves examples on both sides, or give more examples",
+        "Choose a fraction that leaves examples on both sides (in a recipe split.validation, split.test), or give more examples",
     )
 }
 

@@ -209,7 +209,7 @@ pub enum Op {
     },
     /// The identity; no gradient passes.
     StopGradient,
-    /// The identity; no pass moves, merges anything across it.
+    /// The identity; no pass moves or merges anything across it.
     Barrier,
 }
 

@@ -1,6 +1,8 @@
 //! How a recipe is fitted: the keys of `train` as a [`Fit`] with its callbacks.
 
 use crate::folder::RunFolder;
+use crate::place::layer_name;
+use crate::run::Kept;
 use crate::schema::Recipe;
 use crate::source::Splits;
 use std::time::Duration;
@@ -11,7 +13,8 @@ use warploom_train::{Checkpoints, Fit};
 pub(crate) fn prepared<'a>(recipe: &Recipe, splits: &'a Splits) -> Fit<'a> {
     let train = &recipe.train;
     let fit = Fit::epochs(train.epochs).batch(train.batch).shuffle(train.shuffle).seed(train.seed);
-    let fit = fit.test_data(&splits.test);
+    let network = recipe.model.clone();
+    let fit = fit.test_data(&splits.test).layer_names(move |path| layer_name(&network, path));
     match &splits.validation {
         Some(validation) => fit.validation_data(validation),
         None => fit,
@@ -25,6 +28,8 @@ pub(crate) struct Callbacks {
     plateau: Option<ReduceOnPlateau>,
     log: Option<CsvLogger>,
     tensorboard: Option<TensorBoard>,
+    /// By what the weights that are kept are the best, where the recipe asks for the best.
+    best_by: Option<String>,
 }
 
 impl Callbacks {
@@ -50,6 +55,10 @@ impl Callbacks {
             plateau,
             log: train.csv_log.then(|| CsvLogger::new(folder.file("history.csv"))),
             tensorboard: train.tensorboard.then(|| TensorBoard::new(folder.file("tensorboard"))),
+            best_by: train.best.clone().or_else(|| {
+                let early = train.early_stopping.as_ref().filter(|early| early.restore_best);
+                early.map(|early| early.monitor.clone())
+            }),
         }
     }
 
@@ -82,8 +91,9 @@ impl Callbacks {
         if resume { checkpoints.resume() } else { checkpoints }
     }
 
-    /// The epoch, from 1, whose weights were kept.
-    pub fn best_epoch(&self) -> Option<usize> {
-        self.early.as_ref().and_then(EarlyStopping::best).map(|(_, epoch)| epoch + 1)
+    /// The epoch whose weights were kept, where that need not be the last.
+    pub fn kept(&self) -> Option<Kept> {
+        let epoch = self.early.as_ref().and_then(EarlyStopping::restored_epoch)?;
+        Some(Kept { epoch: epoch + 1, by: self.best_by.clone()? })
     }
 }

@@ -34,8 +34,9 @@ const PREVIOUS: &str = "previous";
 /// The key of the signature in the weights' header.
 const SIGNATURE: &str = "signature";
 
-/// What a run leaves behind: `run.json` (the layout's version), `recipe.toml`, `weights.safetensors`, `transform.json`,
-/// `metrics.jsonl`, `history.csv`, `tensorboard/`, `checkpoints/`, `summary.json` and `report.html`.
+/// What a run leaves behind: `run.json` (the layout's version, the command that repeats it), `recipe.toml`,
+/// `weights.safetensors`, `transform.json`, `metrics.jsonl` (epochs from 1, as on the page), `history.csv` and
+/// `tensorboard/` (epochs from 0, as Keras), `checkpoints/`, `summary.json` and `report.html`.
 #[derive(Clone, Debug)]
 pub struct RunFolder(PathBuf);
 
@@ -119,12 +120,14 @@ impl RunFolder {
         }
     }
 
-    /// Begins a run: the layout's version, the resolved recipe, the fitted transforms.
+    /// Begins a run: the layout's version, the command that repeats it, the resolved recipe, the fitted transforms.
     ///
     /// # Errors
     /// A folder that cannot be written.
-    pub fn begin(&self, recipe: &Recipe, transform: Option<&Transform>) -> Result<()> {
-        let about = json!({ "format": FORMAT, "warploom": env!("CARGO_PKG_VERSION"), "recipe": recipe.name });
+    pub fn begin(&self, recipe: &Recipe, transform: Option<&Transform>, command: Option<&str>) -> Result<()> {
+        let version = env!("CARGO_PKG_VERSION");
+        let about =
+            json!({ "format": FORMAT, "warploom": version, "recipe": recipe.name, "command": command });
         write_atomically(&self.file(FORMAT_FILE), format!("{about:#}\n").as_bytes())?;
         write_atomically(&self.file(RECIPE), recipe.to_toml().as_bytes())?;
         let path = self.file("transform.json");
@@ -134,12 +137,18 @@ impl RunFolder {
         }
     }
 
-    /// Recipe and transforms as they are written.
+    /// The command that repeats the run in a folder, if that is known.
+    pub fn command(path: &Path) -> Option<String> {
+        let about: Value = serde_json::from_str(&fs::read_to_string(path.join(FORMAT_FILE)).ok()?).ok()?;
+        about["command"].as_str().map(str::to_owned)
+    }
+
+    /// What [`RunFolder::begin`] wrote.
     ///
     /// # Errors
     /// Files that cannot be read.
     pub fn description(&self) -> Result<Vec<(PathBuf, Vec<u8>)>> {
-        let files = [RECIPE, "transform.json"].map(|name| self.file(name));
+        let files = [FORMAT_FILE, RECIPE, "transform.json"].map(|name| self.file(name));
         let read = |path: PathBuf| {
             let bytes = fs::read(&path).map_err(Error::io("read", &path))?;
             Ok((path, bytes))

@@ -2,8 +2,9 @@
 //!
 //! `schema` has the keys with their documentation; `reference` makes the JSON Schema and the page for people of it. `parse`
 //! makes a [`Recipe`] of text and `key=value` overrides: `validate` holds it against the schema, `check` says what else in
-//! it cannot work, `document` shows where. `source` and `tables` get its data, `model` and `layers` build its network, `run`
-//! trains it into a `folder`, `inputs` reads what is to be predicted.
+//! it cannot work, `proposals` what was meant, `document` shows where. `source` and `tables` get its data, `model` and
+//! `layers` build its network, of which `place` knows which layer of the recipe a module is. `run` trains it into a
+//! `folder`, unless the run there is `over`; `inputs` reads what is to be predicted.
 
 mod builtin;
 mod check;
@@ -16,8 +17,11 @@ mod judge;
 mod layers;
 mod model;
 mod network;
+mod over;
 mod overrides;
 mod parse;
+mod place;
+mod proposals;
 mod reference;
 mod report;
 mod run;
@@ -32,9 +36,10 @@ mod validate;
 pub use builtin::{BuiltIn, built_in};
 pub use folder::RunFolder;
 pub use inputs::{Prediction, Predictor, Said};
+pub use over::Over;
 pub use parse::{find, open_keys, parse};
 pub use reference::{reference, schema};
-pub use run::{Options, Outcome, evaluate, plan, train};
+pub use run::{Kept, Options, Outcome, Trained, evaluate, plan, train};
 pub use schema::{Recipe, Task};
 pub use signature::{Outputs, Signature};
 pub use source::Splits;

@@ -1,6 +1,7 @@
 //! The network of a recipe, built and compiled.
 
 use crate::layers::sequential;
+use crate::place::placed;
 use crate::schema::{Clip, Layer, Loss, Metric, Named, Optimizer, Recipe, Schedule as Chosen};
 use crate::signature::{Outputs, Signature};
 use warploom_device::DeviceError;
@@ -30,7 +31,8 @@ pub(crate) fn build(recipe: &Recipe, signature: &Signature, device: &Device) -> 
             Model::new(network, example, device)?
         }
         None => {
-            sequential(&recipe.model.layers, outputs, "model.layers")?.seed(seed).build(example, device)?
+            let layers = sequential(&recipe.model.layers, outputs, "model.layers")?;
+            layers.seed(seed).build(example, device).map_err(|error| placed(error.into(), &recipe.model))?
         }
     };
     check_output(recipe, signature, &model)?;

@@ -1,10 +1,9 @@
 //! The page of a run, filled.
 
-use crate::fitting::Callbacks;
 use crate::judge::{judged, pictures};
 use crate::model::learning_rates;
 use crate::network::layers;
-use crate::run::{Options, Outcome};
+use crate::run::{Kept, Options, Outcome};
 use crate::schema::{Data as Source, Metric, Named, Recipe, Task};
 use crate::source::Splits;
 use crate::tables::cells;
@@ -41,7 +40,6 @@ pub(crate) fn report(
     splits: &Splits,
     model: &Model,
     outcome: &Outcome,
-    callbacks: &Callbacks,
     stages: &Stages,
     options: &Options<'_>,
 ) -> Result<PathBuf> {
@@ -102,9 +100,7 @@ pub(crate) fn report(
             recipe.train.epochs
         ));
     }
-    if let (Some(epoch), Some(by)) = (callbacks.best_epoch(), best_by(recipe)) {
-        page.best_epoch = Some(BestEpoch { epoch, by });
-    }
+    page.best_epoch = outcome.kept.clone().map(|Kept { epoch, by }| BestEpoch { epoch, by });
     scores(recipe, outcome, &mut page);
     results(recipe, splits, model, &mut page)?;
     let path = outcome.folder.file("report.html");
@@ -114,11 +110,6 @@ pub(crate) fn report(
 
 fn stage(name: &str, seconds: f64) -> Stage {
     Stage { name: name.into(), seconds: seconds.max(0.0) }
-}
-
-fn best_by(recipe: &Recipe) -> Option<String> {
-    let early = recipe.train.early_stopping.as_ref().filter(|early| early.restore_best);
-    recipe.train.best.clone().or_else(|| early.map(|early| early.monitor.clone()))
 }
 
 fn model_line(recipe: &Recipe, model: &Model) -> Result<String> {

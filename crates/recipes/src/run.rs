@@ -4,10 +4,12 @@ use crate::energy::Meter;
 use crate::fitting::{Callbacks, prepared};
 use crate::folder::RunFolder;
 use crate::model::{build, compile};
+use crate::over::{Over, check_epochs};
+use crate::place::placed;
 use crate::report::{Stages, report};
 use crate::schema::Recipe;
 use crate::source::{Splits, labelled};
-use crate::summary::{epoch_line, summary};
+use crate::summary::{epoch_line, scores_kept, summary};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -28,8 +30,25 @@ pub struct Options<'a> {
     pub stop: Option<&'a AtomicBool>,
     /// Goes on from the newest checkpoint in the folder, if there is one.
     pub resume: bool,
-    /// The command that repeats the run, for its report.
+    /// The command that repeats the whole run, for its report: for one that is gone on with, see [`RunFolder::command`].
     pub command: Option<String>,
+}
+
+/// How [`train`] ended.
+pub enum Trained {
+    /// It trained.
+    Now(Box<Outcome>),
+    /// There was nothing left to do, and nothing was changed.
+    Before(Box<Over>),
+}
+
+/// The epoch whose weights were kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// From 1.
+    pub epoch: usize,
+    /// By which score it is the best: `val_loss`.
+    pub by: String,
 }
 
 /// What a run came to.
@@ -38,6 +57,8 @@ pub struct Outcome {
     pub folder: RunFolder,
     /// Epoch by epoch.
     pub history: History,
+    /// The epoch whose weights were kept and tested, where the recipe asks for the best; else they are the last's.
+    pub kept: Option<Kept>,
     /// What `--json` prints and the folder keeps.
     pub summary: Value,
     /// Joules, or why they are not known.
@@ -48,72 +69,103 @@ pub struct Outcome {
     pub report: Option<PathBuf>,
 }
 
+impl Outcome {
+    /// The scores of the epoch whose weights were kept.
+    pub fn scores(&self) -> Scores {
+        scores_kept(&self.history, self.kept.as_ref())
+    }
+}
+
 /// Trains a recipe and writes its run folder.
 ///
 /// # Errors
 /// What is wrong with data, shapes, folder or device. A refused resume leaves the folder as it was.
-pub fn train(recipe: &Recipe, options: &Options<'_>) -> Result<Outcome> {
+pub fn train(recipe: &Recipe, options: &Options<'_>) -> Result<Trained> {
     let (began, started) = (SystemTime::now(), Instant::now());
     let recipe = &settled(recipe);
-    let device = Device::named(&recipe.device)?;
     let path = options.out.clone().unwrap_or_else(|| PathBuf::from("runs").join(&recipe.name));
+    let over = if options.resume { Over::read(&path)? } else { None };
+    let over = match over {
+        Some(over) if over.did(recipe) => return Ok(Trained::Before(Box::new(over))),
+        other => other,
+    };
+    let device = Device::named(&recipe.device)?;
     let splits = Splits::new(recipe)?;
     let loading = started.elapsed().as_secs_f64();
-    let (recipe, signature) = (&decided(recipe, &splits), splits.signature());
+    let (recipe, signature) = (&splits.decided(recipe), splits.signature());
+    match over {
+        Some(over) if over.did(recipe) => return Ok(Trained::Before(Box::new(over))),
+        Some(over) => over.check(recipe)?,
+        None => {}
+    }
     let mut model = build(recipe, &signature, &device)?;
     compile(recipe, &signature, splits.steps(recipe), &mut model)?;
     let (folder, _lock) = RunFolder::create(&path)?;
+    let mut callbacks = Callbacks::new(recipe, &folder);
+    let meter = Meter::start();
+    let history = fitted(recipe, &splits, &mut model, &folder, &mut callbacks, options)?;
+    let trained = started.elapsed().as_secs_f64();
+    let joules = meter.and_then(|meter| meter.joules().ok_or_else(|| "the counter disappeared".into()));
+    folder.save_weights(&model, recipe, &signature)?;
+    let peak_bytes = device.statistics().peak_bytes as u64 + history.plan().host_ring;
+    let kept = callbacks.kept().filter(|_| !history.interrupted());
+    let known = joules.as_ref().ok().copied();
+    let summary = summary(&folder, &device, &history, kept.as_ref(), peak_bytes, known);
+    folder.save_summary(&summary)?;
+    let test_is_train = splits.test_is_train;
+    let mut outcome = Outcome { folder, history, kept, summary, joules, test_is_train, report: None };
+    if !outcome.history.interrupted() {
+        let stages = Stages { began, loading, trained, peak_bytes, started };
+        outcome.report = Some(report(recipe, &splits, &model, &outcome, &stages, options)?);
+    }
+    Ok(Trained::Now(Box::new(outcome)))
+}
+
+/// The fit of a run, into its folder.
+fn fitted(
+    recipe: &Recipe,
+    splits: &Splits,
+    model: &mut Model,
+    folder: &RunFolder,
+    callbacks: &mut Callbacks,
+    options: &Options<'_>,
+) -> Result<History> {
     let note = |text: &str| {
         if !options.quiet {
             eprintln!("{text}");
         }
     };
-    let kept = match options.resume {
-        true => resumed(&folder, &note)?,
+    let (kept, before) = match options.resume {
+        true => (resumed(recipe, folder, &note)?, Some(folder.description()?)),
         false => {
             folder.clear(&mut |text| note(&text))?;
-            0
+            (0, None)
         }
     };
-    let before = if options.resume { Some(folder.description()?) } else { None };
-    folder.begin(recipe, splits.transform.as_ref())?;
+    folder.begin(recipe, splits.transform.as_ref(), options.command.as_deref())?;
     let mut record = folder.metrics(kept)?;
-    announce(&device, &model, &splits, recipe, &note)?;
-    let meter = Meter::start();
-    let mut callbacks = Callbacks::new(recipe, &folder);
-    let fit = prepared(recipe, &splits).checkpoints(Callbacks::checkpoints(recipe, &folder, options.resume));
+    announce(model, splits, recipe, &note)?;
+    let fit = prepared(recipe, splits).checkpoints(Callbacks::checkpoints(recipe, folder, options.resume));
     let fit = if options.quiet { fit.quiet() } else { fit };
     let fit = if let Some(stop) = options.stop { fit.stop(stop) } else { fit };
     let fit = callbacks.add(fit).on_epoch(|report: &EpochReport<'_>| record.add(&epoch_line(report)));
-    let history = match (model.fit_data(&splits.train, fit), before) {
-        (Ok(history), _) => history,
-        (Err(error), before) => {
-            before.map_or(Ok(()), |before| folder.restore(&before))?;
-            return Err(error);
-        }
-    };
-    let trained = started.elapsed().as_secs_f64();
-    let joules = meter.and_then(|meter| meter.joules().ok_or_else(|| "the counter disappeared".into()));
-    folder.save_weights(&model, recipe, &signature)?;
-    let peak_bytes = device.statistics().peak_bytes as u64 + history.plan().host_ring;
-    let summary = summary(&folder, &device, &history, peak_bytes, joules.as_ref().ok().copied());
-    folder.save_summary(&summary)?;
-    let mut outcome =
-        Outcome { folder, history, summary, joules, test_is_train: splits.test_is_train, report: None };
-    if !outcome.history.interrupted() {
-        let stages = Stages { began, loading, trained, peak_bytes, started };
-        outcome.report = Some(report(recipe, &splits, &model, &outcome, &callbacks, &stages, options)?);
-    }
-    Ok(outcome)
+    model.fit_data(&splits.train, fit).map_err(|error| {
+        // A refused resume leaves the folder as it was; what went wrong first is what is told.
+        let _ = before.map(|before| folder.restore(&before));
+        placed(error, &recipe.model)
+    })
 }
 
 /// How many epochs the newest whole checkpoint has behind it.
-fn resumed(folder: &RunFolder, note: &dyn Fn(&str)) -> Result<usize> {
+fn resumed(recipe: &Recipe, folder: &RunFolder, note: &dyn Fn(&str)) -> Result<usize> {
     let checkpoints = folder.file("checkpoints");
     let found = if checkpoints.is_dir() { inspect(&checkpoints)? } else { Vec::new() };
     // The fit itself says where it goes on.
     match found.iter().find_map(|state| state.place.as_ref().ok()) {
-        Some((epoch, _)) => Ok(*epoch),
+        Some((epoch, batch)) => {
+            check_epochs(recipe, folder.path(), *epoch, *batch > 0)?;
+            Ok(*epoch)
+        }
         None => {
             note(&format!("{} holds no whole checkpoint; beginning anew", folder.path().display()));
             Ok(0)
@@ -149,10 +201,11 @@ pub fn evaluate(folder: &RunFolder, recipe: &Recipe, data: Option<&Path>) -> Res
 pub fn plan(recipe: &Recipe) -> Result<(RunPlan, Recorded)> {
     let device = Device::named(&recipe.device)?;
     let splits = Splits::new(recipe)?;
-    let (recipe, signature) = (&decided(recipe, &splits), splits.signature());
+    let (recipe, signature) = (&splits.decided(recipe), splits.signature());
     let mut model = build(recipe, &signature, &dry_device(&device))?;
     compile(recipe, &signature, splits.steps(recipe), &mut model)?;
-    model.plan_data(&splits.train, &prepared(recipe, &splits))
+    let planned = model.plan_data(&splits.train, &prepared(recipe, &splits));
+    planned.map_err(|error| placed(error, &recipe.model))
 }
 
 /// The recipe with its paths made absolute, so that the run can be evaluated from anywhere.
@@ -166,20 +219,9 @@ fn settled(recipe: &Recipe) -> Recipe {
     recipe
 }
 
-/// The recipe with what the data decided.
-fn decided(recipe: &Recipe, splits: &Splits) -> Recipe {
-    Recipe { task: splits.task, ..recipe.clone() }
-}
-
-fn announce(
-    device: &Device,
-    model: &Model,
-    splits: &Splits,
-    recipe: &Recipe,
-    note: &dyn Fn(&str),
-) -> Result<()> {
+fn announce(model: &Model, splits: &Splits, recipe: &Recipe, note: &dyn Fn(&str)) -> Result<()> {
     splits.notes.iter().for_each(|text| note(text));
-    let capabilities = device.capabilities();
+    let capabilities = model.device().capabilities();
     let held = splits.validation.as_ref().map_or(0, |data| data.len());
     let tested = if splits.test_is_train { 0 } else { splits.test.len() };
     note(&format!(

@@ -55,7 +55,7 @@ impl Splits {
     /// Reads or makes the data.
     ///
     /// # Errors
-    /// What is wrong with the files; a batch that is larger than what there is to learn from.
+    /// What is wrong with the files.
     pub fn new(recipe: &Recipe) -> Result<Splits> {
         let source = read(recipe)?;
         let subset = |rows: &[usize]| source.all.subset(rows);
@@ -88,7 +88,12 @@ impl Splits {
             let steps = recipe.augment.iter().map(step).collect();
             splits.train = splits.train.with_augmentation(Augmentation::new(steps)?)?;
         }
-        splits.check_batch(recipe.train.batch)?;
+        let (batch, examples) = (recipe.train.batch, splits.train.len());
+        if batch > examples {
+            splits.notes.push(format!(
+                "`train.batch` is {batch}, but {examples} examples are learned from: a batch has {examples}"
+            ));
+        }
         Ok(splits)
     }
 
@@ -97,20 +102,21 @@ impl Splits {
         Signature::of(&self.train, self.transform.as_ref())
     }
 
-    /// Updates in an epoch.
-    pub(crate) fn steps(&self, recipe: &Recipe) -> usize {
-        self.train.len().div_ceil(recipe.train.batch).div_ceil(recipe.train.accumulate as usize)
+    /// Examples in a batch.
+    fn batch(&self, recipe: &Recipe) -> usize {
+        recipe.train.batch.min(self.train.len()).max(1)
     }
 
-    fn check_batch(&self, batch: usize) -> Result<()> {
-        let examples = self.train.len();
-        if batch > examples {
-            let message = format!(
-                "`train.batch` is {batch}, but there are {examples} examples to learn from; give at most that many"
-            );
-            return Err(Error::invalid(message));
-        }
-        Ok(())
+    /// The recipe with what the data decided.
+    pub(crate) fn decided(&self, recipe: &Recipe) -> Recipe {
+        let mut decided = Recipe { task: self.task, ..recipe.clone() };
+        decided.train.batch = self.batch(recipe);
+        decided
+    }
+
+    /// Updates in an epoch.
+    pub(crate) fn steps(&self, recipe: &Recipe) -> usize {
+        self.train.len().div_ceil(self.batch(recipe)).div_ceil(recipe.train.accumulate as usize)
     }
 
     /// Brings bytes to the scale that the recipe asks for, fitted on the examples to learn from.
@@ -164,13 +170,17 @@ fn read(recipe: &Recipe) -> Result<Source> {
             options.broken = skipping(*broken);
             let folder = ImageFolder::open(path, &options)?;
             let parts = folder.parts(&rule(recipe))?;
+            let mut notes = folder.notes().to_vec();
+            if folder.given_parts().is_some() && recipe.split.test.is_some_and(|share| share > 0.0) {
+                notes.push("the folder says what is tested on; `split.test` is not used".into());
+            }
             Ok(Source {
                 all: folder.dataset().clone(),
                 parts,
                 test: None,
                 transform: Some(folder.transform()),
                 task,
-                notes: folder.notes().to_vec(),
+                notes,
                 cells: None,
                 places: folder.files().iter().map(|file| file.display().to_string()).collect(),
             })
@@ -231,7 +241,7 @@ pub(crate) fn rule(recipe: &Recipe) -> warploom_data::SplitRule {
     match split.rule {
         SplitRule::Random => warploom_data::SplitRule::Random {
             validation: split.validation,
-            test: split.test,
+            test: split.test.unwrap_or(0.0),
             seed: split.seed,
         },
         SplitRule::FirstOfClass => warploom_data::SplitRule::FirstOfClass {

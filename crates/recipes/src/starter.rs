@@ -44,11 +44,7 @@ pub fn starter(from: &str, target: Option<&str>) -> Result<Starter> {
         return table(path, target);
     }
     if path.is_dir() {
-        let idx = std::fs::read_dir(path).map_err(Error::io("list", path))?.flatten();
-        let idx = idx
-            .map(|entry| entry.file_name().to_string_lossy().into_owned())
-            .any(|name| name.contains("-idx3-ubyte"));
-        return if idx { idx_folder(path) } else { pictures(path) };
+        return if has_idx(path) { idx_folder(path) } else { pictures(path) };
     }
     let names: Vec<&str> = built_in().iter().map(|row| row.name).collect();
     let meant = nearest(from, names.iter().copied())
@@ -57,6 +53,12 @@ pub fn starter(from: &str, target: Option<&str>) -> Result<Starter> {
         "`{from}` is neither data nor a built-in recipe{meant}: give a CSV file, a folder of pictures, or one of {}",
         names.join(", ")
     )))
+}
+
+/// Whether a folder has pictures in MNIST's format.
+pub(crate) fn has_idx(folder: &Path) -> bool {
+    let is_idx = |entry: std::fs::DirEntry| entry.file_name().to_string_lossy().contains("-idx3-ubyte");
+    std::fs::read_dir(folder).is_ok_and(|entries| entries.flatten().any(is_idx))
 }
 
 fn text_of(name: &str) -> &'static str {

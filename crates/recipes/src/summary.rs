@@ -1,6 +1,7 @@
 //! What a run says of itself in JSON.
 
 use crate::folder::RunFolder;
+use crate::run::Kept;
 use serde_json::{Map, Value, json};
 use warploom_tensor::Device;
 use warploom_train::{EpochReport, History, Outcome, Scores};
@@ -20,7 +21,7 @@ fn rounded(number: f64, digits: i32) -> f64 {
     (number * scale).round() / scale
 }
 
-/// A line of `metrics.jsonl`.
+/// A line of `metrics.jsonl`; epochs count from 1.
 pub(crate) fn epoch_line(report: &EpochReport<'_>) -> Value {
     let mut line = json!({ "epoch": report.epoch });
     for (name, value) in report.scores.iter() {
@@ -34,15 +35,22 @@ pub(crate) fn epoch_line(report: &EpochReport<'_>) -> Value {
     line
 }
 
+/// The scores of the epoch whose weights were kept: the last, where no other was.
+pub(crate) fn scores_kept(history: &History, kept: Option<&Kept>) -> Scores {
+    let epochs = history.epochs();
+    kept.map_or(epochs.last(), |kept| epochs.get(kept.epoch - 1)).cloned().unwrap_or_default()
+}
+
 /// What `--json` prints and `summary.json` keeps.
 pub(crate) fn summary(
     folder: &RunFolder,
     device: &Device,
     history: &History,
+    kept: Option<&Kept>,
     peak_bytes: u64,
     joules: Option<f64>,
 ) -> Value {
-    let last = history.epochs().last().cloned().unwrap_or_default();
+    let last = scores_kept(history, kept);
     let watched = |name: &str| name.strip_prefix("val_").map(str::to_owned);
     let train = object(last.iter().filter(|(n, _)| watched(n).is_none()).map(|(n, v)| (n.to_owned(), v)));
     let validation = object(last.iter().filter_map(|(n, v)| Some((watched(n)?, v))));
@@ -59,6 +67,9 @@ pub(crate) fn summary(
         "joules": joules,
         "samples_per_second": history.samples_per_second().round(),
     });
+    if let Some(kept) = kept {
+        summary["best_epoch"] = json!(kept.epoch);
+    }
     if history.skipped_steps() > 0 {
         summary["skipped_steps"] = json!(history.skipped_steps());
     }

@@ -37,7 +37,11 @@ pub(crate) fn read(recipe: &Recipe) -> Result<Source> {
         (_, csv::Task::Regression) => Task::Regression,
     };
     let decided = Recipe { task, ..recipe.clone() };
-    check_task(&decided, task == Task::Classification).map_err(|problem| Error::invalid(problem.message))?;
+    let problems = check_task(&decided, task == Task::Classification);
+    if !problems.is_empty() {
+        let messages: Vec<String> = problems.into_iter().map(|problem| problem.message).collect();
+        return Err(Error::invalid(messages.join("\n")));
+    }
     let random = recipe.split.rule == SplitRule::Random;
     let parts = match random && !recipe.split.stratified {
         true => rule(recipe).parts(file.table().rows(), None)?,

@@ -4,12 +4,13 @@
 //! `additionalProperties`, `items`, bounds, `const`, `anyOf`, and `oneOf` told apart by `kind`.
 
 use crate::document::{Key, Problem, below};
+use crate::proposals::{meant, places};
 use serde_json::Value as Schema;
 use toml::{Table, Value};
-use warploom_data::transform::nearest;
 
-/// The first problem of `table`. Words that stand for tables with a `kind` become those tables.
-pub fn validate(root: &Schema, table: &mut Table) -> Result<(), Problem> {
+/// All problems of `table`, none where it is sound. Words that stand for tables with a `kind` become those tables; keys that
+/// are not known are taken out.
+pub fn validate(root: &Schema, table: &mut Table) -> Vec<Problem> {
     Validator { root }.table(root, table, "")
 }
 
@@ -17,7 +18,7 @@ struct Validator<'a> {
     root: &'a Schema,
 }
 
-type Checked = Result<(), Problem>;
+type Problems = Vec<Problem>;
 
 impl<'a> Validator<'a> {
     fn resolved(&self, schema: &'a Schema) -> &'a Schema {
@@ -27,7 +28,7 @@ impl<'a> Validator<'a> {
         }
     }
 
-    fn value(&self, schema: &'a Schema, value: &mut Value, key: &str) -> Checked {
+    fn value(&self, schema: &'a Schema, value: &mut Value, key: &str) -> Problems {
         let schema = self.resolved(schema);
         if let Some(cases) = schema["oneOf"].as_array() {
             return self.one_of(cases, value, key);
@@ -40,8 +41,9 @@ impl<'a> Validator<'a> {
             one => one.as_str().into_iter().collect(),
         };
         let wanted = || wanted(schema, &types);
-        let refused =
-            |found: &Value| Err(Problem::value(key, format!("`{key}`: found {}, {}", show(found), wanted())));
+        let refused = |found: &Value| {
+            vec![Problem::value(key, format!("`{key}`: found {}, {}", show(found), wanted()))]
+        };
         match value {
             Value::Table(table) if types.contains(&"object") => self.table(schema, table, key),
             Value::Array(list) if types.contains(&"array") => self.list(schema, list, key),
@@ -51,16 +53,16 @@ impl<'a> Validator<'a> {
             Value::Float(number) if types.contains(&"number") => {
                 self.number(schema, *number, value, key, &wanted())
             }
-            Value::Boolean(_) if types.contains(&"boolean") => Ok(()),
+            Value::Boolean(_) if types.contains(&"boolean") => Vec::new(),
             Value::String(text) if types.contains(&"string") => match schema["maxLength"].as_u64() {
                 Some(most) if text.chars().count() as u64 > most => refused(value),
-                _ => Ok(()),
+                _ => Vec::new(),
             },
             other => refused(other),
         }
     }
 
-    fn number(&self, schema: &Schema, number: f64, value: &Value, key: &str, wanted: &str) -> Checked {
+    fn number(&self, schema: &Schema, number: f64, value: &Value, key: &str, wanted: &str) -> Problems {
         let bound = |name: &str| schema[name].as_f64();
         let within = number.is_finite()
             && bound("minimum").is_none_or(|least| number >= least)
@@ -68,91 +70,112 @@ impl<'a> Validator<'a> {
             && bound("exclusiveMinimum").is_none_or(|least| number > least)
             && bound("exclusiveMaximum").is_none_or(|most| number < most);
         match within {
-            true => Ok(()),
-            false => Err(Problem::value(key, format!("`{key}` is {value}; {wanted}"))),
+            true => Vec::new(),
+            false => vec![Problem::value(key, format!("`{key}` is {value}; {wanted}"))],
         }
     }
 
-    fn list(&self, schema: &'a Schema, list: &mut [Value], key: &str) -> Checked {
+    fn list(&self, schema: &'a Schema, list: &mut [Value], key: &str) -> Problems {
         if let Some(count) = schema["minItems"].as_u64().filter(|count| *count != list.len() as u64) {
-            return Err(Problem::value(key, format!("`{key}` has {} elements; give {count}", list.len())));
+            return vec![Problem::value(key, format!("`{key}` has {} elements; give {count}", list.len()))];
         }
-        list.iter_mut()
-            .enumerate()
-            .try_for_each(|(at, value)| self.value(&schema["items"], value, &below(key, at)))
+        let elements = list.iter_mut().enumerate();
+        elements.flat_map(|(at, value)| self.value(&schema["items"], value, &below(key, at))).collect()
     }
 
-    fn table(&self, schema: &'a Schema, table: &mut Table, key: &str) -> Checked {
+    fn table(&self, schema: &'a Schema, table: &mut Table, key: &str) -> Problems {
         let none = serde_json::Map::new();
         let properties = schema["properties"].as_object().unwrap_or(&none);
-        for (name, value) in table.iter_mut() {
+        let others = &schema["additionalProperties"];
+        let mut problems = Vec::new();
+        table.retain(|name, value| {
+            let full = below(key, name);
             match properties.get(name) {
-                Some(property) => self.value(property, value, &below(key, name))?,
-                None if schema["additionalProperties"].is_object() => {
-                    self.value(&schema["additionalProperties"], value, &below(key, name))?;
+                Some(property) => problems.extend(self.value(property, value, &full)),
+                None if others.is_object() => problems.extend(self.value(others, value, &full)),
+                None => {
+                    problems.push(self.unknown(schema, &full, name));
+                    return false;
                 }
-                None => return Err(unknown(schema, &below(key, name), name)),
             }
-        }
+            true
+        });
         let required = schema["required"].as_array().into_iter().flatten().filter_map(Schema::as_str);
-        match required.into_iter().find(|name| !table.contains_key(*name)) {
-            Some(name) => Err(missing(self.resolved(&schema["properties"][name]), schema, key, name)),
-            None => Ok(()),
-        }
+        let absent = required.filter(|name| !table.contains_key(*name));
+        let missing = |name| missing(self.resolved(&schema["properties"][name]), schema, key, name);
+        problems.extend(absent.map(missing));
+        problems
     }
 
     /// Words, or tables told apart by `kind`.
-    fn one_of(&self, cases: &'a [Schema], value: &mut Value, key: &str) -> Checked {
+    fn one_of(&self, cases: &'a [Schema], value: &mut Value, key: &str) -> Problems {
         let tagged = cases.iter().any(|case| case["type"] == "object");
+        let known = words(cases);
+        let possible = known.join(", ");
+        let (word, at): (Value, Key) = match (tagged, &*value) {
+            (true, Value::Table(table)) => match table.get("kind") {
+                Some(kind) => (kind.clone(), below(key, "kind")),
+                None => {
+                    let message = format!("`{}` is missing: one of {possible}", below(key, "kind"));
+                    return vec![Problem::value(key, message)];
+                }
+            },
+            // A word, which may stand for a table.
+            _ => (value.clone(), key.to_owned()),
+        };
+        let Some(case) = word.as_str().and_then(|word| known.iter().position(|name| *name == word)) else {
+            let meant = meant(word.as_str().unwrap_or_default(), &known);
+            let message = format!("`{at}` cannot be {}{meant} Possible: {possible}.", show(&word));
+            return vec![Problem::value(at, message)];
+        };
         if let (true, Value::String(kind)) = (tagged, &*value) {
             *value = Value::Table(Table::from_iter([("kind".to_owned(), Value::String(kind.clone()))]));
         }
-        let (word, at): (&Value, Key) = match (tagged, &*value) {
-            (true, Value::Table(table)) => match table.get("kind") {
-                Some(kind) => (kind, below(key, "kind")),
-                None => {
-                    let kinds = quoted(&words(cases));
-                    return Err(Problem::value(key, format!("`{}` is missing: {kinds}", below(key, "kind"))));
-                }
-            },
-            _ => (&*value, key.to_owned()),
-        };
-        let known = words(cases);
-        match word.as_str().and_then(|word| known.iter().position(|name| *name == word)) {
-            Some(case) if tagged => match value {
-                Value::Table(table) => self.table(&cases[case], table, key),
-                _ => Ok(()),
-            },
-            Some(_) => Ok(()),
-            None => {
-                let found = word.as_str().unwrap_or_default();
-                let meant = nearest(found, known.iter().copied());
-                let meant = meant.map_or(String::new(), |name| format!("; did you mean `{name}`?"));
-                let message =
-                    format!("`{at}` cannot be {}{meant} Possible: {}", show(word), known.join(", "));
-                Err(Problem::value(at, message))
-            }
+        match value {
+            Value::Table(table) if tagged => self.table(&cases[case], table, key),
+            _ => Vec::new(),
         }
     }
 
-    /// The first case that fits, else the problem of the one that fits best: of the value's own type.
-    fn any_of(&self, cases: &'a [Schema], value: &mut Value, key: &str) -> Checked {
-        let mut first: Option<Problem> = None;
+    /// Nothing if a case fits, else the problems of the one that fits best: of the value's own type.
+    fn any_of(&self, cases: &'a [Schema], value: &mut Value, key: &str) -> Problems {
+        let mut best: Option<Problems> = None;
         for case in cases.iter().filter(|case| case["type"] != "null") {
-            let problem = match self.value(case, value, key) {
-                Ok(()) => return Ok(()),
-                Err(problem) => problem,
+            let mut changed = value.clone();
+            let problems = self.value(case, &mut changed, key);
+            let Some(first) = problems.first() else {
+                *value = changed;
+                return Vec::new();
             };
             // A problem further inside, or of a value, says more than one of the type.
-            let better = first.as_ref().is_none_or(|best| {
-                problem.key.len() > best.key.len()
-                    || (best.message.contains(": found ") && !problem.message.contains(": found "))
+            let better = best.as_ref().and_then(|best| best.first()).is_none_or(|best| {
+                first.key.len() > best.key.len()
+                    || (best.message.contains(": found ") && !first.message.contains(": found "))
             });
             if better {
-                first = Some(problem);
+                best = Some(problems);
             }
         }
-        Err(first.unwrap_or_else(|| Problem::value(key, format!("`{key}` cannot be {}", show(value)))))
+        best.unwrap_or_else(|| vec![Problem::value(key, format!("`{key}` cannot be {}", show(value)))])
+    }
+
+    /// Of a key that `schema` does not have: what was meant, here or elsewhere in a recipe.
+    fn unknown(&self, schema: &Schema, key: &str, name: &str) -> Problem {
+        let known: Vec<&str> =
+            schema["properties"].as_object().into_iter().flatten().map(|(known, _)| known.as_str()).collect();
+        let elsewhere = places(self.root, name);
+        let meant = match elsewhere.as_slice() {
+            [] => meant(name, &known),
+            [first @ .., last] => {
+                let list =
+                    |all: &[Key]| all.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
+                let or = if first.is_empty() { String::new() } else { format!("{} or ", list(first)) };
+                format!("; did you mean {or}`{last}`?")
+            }
+        };
+        let kind = schema["properties"]["kind"]["const"].as_str();
+        let of = kind.map_or(String::new(), |kind| format!(" of kind `{kind}`"));
+        Problem::key(key, format!("unknown key `{key}`{of}{meant} Known here: {}.", known.join(", ")))
     }
 }
 
@@ -164,16 +187,6 @@ fn words(cases: &[Schema]) -> Vec<&str> {
         .collect()
 }
 
-fn unknown(schema: &Schema, key: &str, name: &str) -> Problem {
-    let known: Vec<&str> =
-        schema["properties"].as_object().into_iter().flatten().map(|(known, _)| known.as_str()).collect();
-    let meant = nearest(name, known.iter().copied());
-    let meant = meant.map_or(String::new(), |name| format!("; did you mean `{name}`?"));
-    let kind = schema["properties"]["kind"]["const"].as_str();
-    let of = kind.map_or(String::new(), |kind| format!(" of kind `{kind}`"));
-    Problem::key(key, format!("unknown key `{key}`{of}{meant} Known here: {}", known.join(", ")))
-}
-
 fn missing(property: &Schema, table: &Schema, key: &str, name: &str) -> Problem {
     // A description beside a reference says more than that of the type.
     let about =
@@ -182,10 +195,6 @@ fn missing(property: &Schema, table: &Schema, key: &str, name: &str) -> Problem 
     let (full, value) = (below(key, name), property["x-value"].as_str().unwrap_or("…"));
     let advice = format!("say it in the recipe or as {full}={value}");
     Problem::value(key, format!("`{full}` is missing ({about}); {advice}"))
-}
-
-fn quoted(words: &[&str]) -> String {
-    format!("one of {}", words.join(", "))
 }
 
 /// A value as a person would write it, cut short.

@@ -23,6 +23,7 @@ use crate::diagnose::NotFinite;
 use crate::error::Result;
 use crate::exact;
 use crate::history::Scores;
+use crate::rate::ScheduledRate;
 use crate::snapshot::Snapshot;
 use serde_json::{Map, Value};
 use warploom_nn::{Model, Updater};
@@ -122,6 +123,7 @@ impl<C: Callback + ?Sized> Callback for &mut C {
 pub struct Context<'a> {
     pub(crate) model: &'a Model,
     pub(crate) updater: &'a Updater,
+    pub(crate) rate: &'a mut Option<ScheduledRate>,
     pub(crate) stopped: &'a mut bool,
     pub(crate) said: &'a mut Vec<String>,
 }
@@ -142,6 +144,22 @@ impl Context<'_> {
             DType::F64 => rate.value().item::<f64>()?,
             _ => f64::from(rate.value().item::<f32>()?),
         })
+    }
+
+    /// The learning rate of the last update: what the schedule made of the base; the base itself before the first. Waits
+    /// for what runs.
+    ///
+    /// # Errors
+    /// What the device reports; what the schedule says.
+    pub fn scheduled_learning_rate(&mut self) -> Result<f64> {
+        let base = self.learning_rate()?;
+        let Some(last) = self.updater.step_count().value().item::<u32>()?.checked_sub(1) else {
+            return Ok(base);
+        };
+        if self.rate.is_none() {
+            *self.rate = Some(ScheduledRate::new(self.updater, self.model.device())?);
+        }
+        self.rate.as_ref().map_or(Ok(base), |rate| rate.at(base, last))
     }
 
     /// Changes the base learning rate from the next launch on; nothing is compiled.

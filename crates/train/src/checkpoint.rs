@@ -47,7 +47,7 @@ impl Checkpoints {
         Checkpoints { every: Every::Steps(steps), ..self }
     }
 
-    /// After so much time, at the end of the launch under way.
+    /// After so much time, at the end of the launch under way; the first one at the end of the first epoch at the latest.
     pub fn every(self, time: Duration) -> Checkpoints {
         Checkpoints { every: Every::Time(time), ..self }
     }

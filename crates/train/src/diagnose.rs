@@ -13,6 +13,9 @@ use warploom_graph::{
 };
 use warploom_tensor::Recorded;
 
+/// What people call the layer of a module path, if they have a name for it.
+pub(crate) type LayerName<'a> = dyn Fn(&str) -> Option<String> + 'a;
+
 /// The first value of a training step that was not finite.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NotFinite {
@@ -31,12 +34,21 @@ pub struct Found {
     pub stage: Stage,
     /// The op that made it, or the name of what was given.
     pub what: String,
-    /// The path of the layer, such as `layer1.0.conv1`; of a gradient, the layer that it is the gradient of.
+    /// The path of the layer, such as `layer1.0.conv1`, or what [`crate::Fit::layer_names`] calls it; of a gradient, the
+    /// layer that it is the gradient of.
     pub layer: Option<String>,
     /// The line of code, as `file:line`.
     pub line: String,
     /// Whether it is NaN; else it is infinite.
     pub is_nan: bool,
+}
+
+impl Found {
+    /// With what `name` calls the layer, where it knows it.
+    pub(crate) fn named(self, name: Option<&LayerName<'_>>) -> Found {
+        let called = self.layer.as_deref().zip(name).and_then(|(layer, name)| name(layer));
+        Found { layer: called.or(self.layer), ..self }
+    }
 }
 
 /// A part of a training step.

@@ -50,10 +50,10 @@ impl Error {
 
     /// Whom it concerns.
     pub fn cause(&self) -> Cause {
-        use warploom_tensor::Error::{Device, Graph, NoDevice};
+        use warploom_tensor::Error::{Device, Graph, MemoryLimit, NoDevice};
         match self {
             Error::Tensor(Device(DeviceError::IndexOutOfRange { .. }) | Graph(_)) => Cause::Input,
-            Error::Tensor(Device(_) | NoDevice { .. }) => Cause::Device,
+            Error::Tensor(Device(_) | NoDevice { .. } | MemoryLimit { .. }) => Cause::Device,
             Error::Data(_) | Error::Invalid(_) | Error::Io { .. } => Cause::Input,
         }
     }

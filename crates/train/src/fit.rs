@@ -2,6 +2,7 @@
 
 use crate::callbacks::Callback;
 use crate::checkpoint::Checkpoints;
+use crate::diagnose::LayerName;
 use crate::error::{Error, Result};
 use crate::history::Scores;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -54,6 +55,7 @@ pub struct Fit<'a> {
     pub(crate) quiet: bool,
     pub(crate) stop: Option<&'a AtomicBool>,
     pub(crate) on_epoch: Option<OnEpoch<'a>>,
+    pub(crate) layer_name: Option<Box<LayerName<'a>>>,
     pub(crate) callbacks: Vec<Box<dyn Callback + 'a>>,
     pub(crate) checkpoints: Option<Checkpoints>,
 }
@@ -79,6 +81,7 @@ impl<'a> Fit<'a> {
             quiet: false,
             stop: None,
             on_epoch: None,
+            layer_name: None,
             callbacks: Vec::new(),
             checkpoints: None,
         }
@@ -179,6 +182,11 @@ impl<'a> Fit<'a> {
     /// Calls `report` after each epoch; its error ends the fit.
     pub fn on_epoch(self, report: impl FnMut(&EpochReport<'_>) -> Result<()> + 'a) -> Fit<'a> {
         Fit { on_epoch: Some(Box::new(report)), ..self }
+    }
+
+    /// What messages call the layer of a module path such as `layer1.0.conv1`; the path itself where `name` knows none.
+    pub fn layer_names(self, name: impl Fn(&str) -> Option<String> + 'a) -> Fit<'a> {
+        Fit { layer_name: Some(Box::new(name)), ..self }
     }
 
     /// Adds a callback; they are called in the order in which they were added.

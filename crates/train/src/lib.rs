@@ -26,6 +26,7 @@ mod pass;
 mod plan;
 mod predict;
 mod progress;
+mod rate;
 mod saver;
 mod session;
 mod snapshot;

@@ -23,6 +23,8 @@ pub(crate) struct Saver {
     /// Since the last one.
     steps: usize,
     written: Instant,
+    /// Whether there is one of this training.
+    any: bool,
 }
 
 /// What a checkpoint is made of, beside the place.
@@ -42,6 +44,7 @@ impl Saver {
             terms,
             steps: 0,
             written: Instant::now(),
+            any: false,
         }
     }
 
@@ -55,11 +58,13 @@ impl Saver {
         }
     }
 
-    /// Whether one is due after so many epochs.
+    /// Whether one is due after so many epochs. Where the clock decides, the first epoch is not waited out: a training that
+    /// is killed early has something to go on from.
     pub fn is_due_after(&mut self, epochs: usize) -> bool {
         match self.every {
             Every::Epochs(every) => epochs.is_multiple_of(every),
-            Every::Steps(_) | Every::Time(_) => self.is_due(0),
+            Every::Steps(_) => self.is_due(0),
+            Every::Time(_) => !self.any || self.is_due(0),
         }
     }
 
@@ -97,18 +102,20 @@ impl Saver {
             }
         }
         let path = self.store.write(manifest, &files)?;
-        (self.steps, self.written) = (0, Instant::now());
+        (self.steps, self.written, self.any) = (0, Instant::now(), true);
         Ok(path)
     }
 
-    /// The checkpoint to go on from, if that was asked for and there is one; and what is to be said.
-    pub fn newest(&mut self) -> Result<(Option<(PathBuf, Manifest)>, Vec<String>)> {
+    /// The checkpoint to go on from to so many epochs, if that was asked for and there is one; and what is to be said.
+    pub fn newest(&mut self, epochs: usize) -> Result<(Option<(PathBuf, Manifest)>, Vec<String>)> {
         if !self.resume {
             return Ok((None, Vec::new()));
         }
         let (found, mut said) = self.store.newest()?;
         if let Some((path, manifest)) = &found {
             self.check(path, &manifest.terms)?;
+            check_epochs(path, &manifest.place, epochs)?;
+            self.any = true;
             let (path, epoch, batch) = (path.display(), manifest.place.epoch + 1, manifest.place.batch + 1);
             said.push(format!("going on from {path}: epoch {epoch}, batch {batch}"));
         } else if !said.is_empty() {
@@ -137,6 +144,21 @@ impl Saver {
             ))),
         }
     }
+}
+
+/// What is learned is not unlearned.
+fn check_epochs(path: &Path, place: &Place, epochs: usize) -> Result<()> {
+    let begun = place.epoch + usize::from(place.batch > 0);
+    if begun <= epochs {
+        return Ok(());
+    }
+    let part = if place.batch > 0 { format!(" and a part of epoch {begun}") } else { String::new() };
+    Err(Error::invalid(format!(
+        "{} has {} epochs{part} behind it, but {epochs} in all are asked for; ask for {begun} or more, or train anew \
+         without resuming",
+        path.display(),
+        place.epoch
+    )))
 }
 
 impl Parts<'_> {

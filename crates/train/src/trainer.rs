@@ -10,6 +10,7 @@ use crate::fit::{EpochReport, Fit};
 use crate::history::{History, Outcome};
 use crate::pass::Pass;
 use crate::progress::Progress;
+use crate::rate::ScheduledRate;
 use crate::saver::{Parts, Saver, states};
 use crate::session::{Evaluation, Session, Split};
 use crate::totals::Totals;
@@ -38,6 +39,7 @@ struct Now<'t, 'f> {
     validation: Option<Evaluation>,
     test: Option<Evaluation>,
     saver: Option<Saver>,
+    rate: Option<ScheduledRate>,
     place: Place,
     history: History,
     progress: Progress,
@@ -68,6 +70,7 @@ impl<'t, 'f> Trainer<'t, 'f> {
                 order: compiled.epochs.max(fit.initial_epoch as u64),
                 ..Place::default()
             },
+            rate: None,
             saver: fit.checkpoints.as_ref().map(|settings| Saver::new(settings, terms)),
             history: History { plan, launches_per_step, ..History::default() },
             progress: Progress::new(fit.quiet, fit.initial_epoch, fit.epochs, train.examples()),
@@ -174,7 +177,7 @@ impl Now<'_, '_> {
     /// From the start, or from a checkpoint.
     fn begin(&mut self) -> Result<()> {
         let (found, said) = match &mut self.saver {
-            Some(saver) => saver.newest()?,
+            Some(saver) => saver.newest(self.fit.epochs)?,
             None => (None, Vec::new()),
         };
         said.iter().for_each(|line| self.progress.say(line));
@@ -211,6 +214,7 @@ impl Now<'_, '_> {
             let mut context = Context {
                 model: self.model,
                 updater: self.compiled.step.updater(),
+                rate: &mut self.rate,
                 stopped: &mut self.place.stopped,
                 said: &mut said,
             };
@@ -274,6 +278,7 @@ impl Now<'_, '_> {
                 .say(&format!("where a number began that is not finite could not be found: {error}"));
             None
         });
+        let found = found.map(|found| found.named(self.fit.layer_name.as_deref()));
         let what = NotFinite { epoch: self.place.epoch, batch: self.place.batch, found };
         self.progress.say(&format!("{what}; this update does not happen"));
         self.history.not_finite = Some(what.clone());

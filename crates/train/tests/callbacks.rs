@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use warploom_cpu::Cpu;
-use warploom_nn::{Dense, Initialiser, Model, Parameters, Sequential, Sgd, losses};
+use warploom_nn::{Dense, Initialiser, Model, Parameters, Sequential, Sgd, losses, schedules};
 use warploom_tensor::{Device, Tensor};
 use warploom_train::callbacks::{
     Context, CsvLogger, EarlyStopping, LearningRateScheduler, ModelCheckpoint, ReduceOnPlateau, TensorBoard,
@@ -288,6 +288,21 @@ fn events_read_back() {
         }
         assert_eq!(of("epoch_learning_rate").len(), if part == "train" { 200 } else { 0 });
     }
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn events_have_the_rate_of_the_schedule() {
+    let device = cpu();
+    let folder = folder("rates");
+    let (mut model, x, y) = line(&device, 0.1);
+    // Two updates an epoch: the last of each, numbered from 0, is 1, 3, 5.
+    let halved = schedules::Step { every: 2, factor: 0.5 };
+    model.compile(Sgd::new(0.1).schedule(halved), losses::mean_squared_error, []).unwrap();
+    model.fit(&x, &y, Fit::epochs(3).quiet().callback(TensorBoard::new(&folder))).unwrap();
+    let found = scalars(folder.join("train"));
+    let rates: Vec<f32> = found.iter().filter(|f| f.1 == "epoch_learning_rate").map(|f| f.2).collect();
+    assert_eq!(rates, [0.1, 0.05, 0.025]);
     std::fs::remove_dir_all(folder).unwrap();
 }
 

@@ -90,6 +90,11 @@ fn the_forward_pass_names_op_and_layer_and_training_is_not_disturbed() {
         "{text}"
     );
 
+    let named = fit().layer_names(|path| (path == "middle").then(|| "`model.layers.1`".into()));
+    let history = model(&device, |x| x.log()).fit(&x, &y, named).unwrap();
+    let text = history.not_finite().unwrap().to_string();
+    assert!(text.contains("by `log` of layer `model.layers.1`, at"), "{text}");
+
     let (wanted, skipped) = one_by_one(|step| step, 30);
     assert_eq!(bits(&told), wanted);
     // Dropout may leave the outlier out.

@@ -214,6 +214,47 @@ fn what_cannot_go_on_says_why() {
     fs::remove_dir_all(folder).unwrap();
 }
 
+#[test]
+fn what_is_learned_is_not_unlearned() {
+    let (folder, data) = (folder("unlearned"), examples());
+    let fit = |epochs: usize| {
+        let kept = Checkpoints::new(folder.join("checkpoints")).resume();
+        Fit::epochs(epochs).batch(3).seed(11).quiet().checkpoints(kept)
+    };
+    model(&cpu()).fit_data(&data, fit(2)).unwrap();
+    let error = model(&cpu()).fit_data(&data, fit(1)).unwrap_err().to_string();
+    assert!(
+        error.contains("has 2 epochs behind it, but 1 in all are asked for; ask for 2 or more"),
+        "{error}"
+    );
+    assert_eq!(model(&cpu()).fit_data(&data, fit(3)).unwrap().epochs().len(), 3);
+    fs::remove_dir_all(folder).unwrap();
+}
+
+/// Fails in its second epoch.
+struct Fails;
+
+impl Callback for Fails {
+    fn name(&self) -> &'static str {
+        "fails"
+    }
+
+    fn epoch_begin(&mut self, epoch: usize, _: &mut Context<'_>) -> Result<()> {
+        if epoch == 1 { Err(warploom_train::Error::invalid("as if it were killed")) } else { Ok(()) }
+    }
+}
+
+#[test]
+fn the_first_epoch_ends_with_a_checkpoint_however_long_the_interval_is() {
+    let (folder, data) = (folder("first-epoch"), examples());
+    let kept = Checkpoints::new(folder.join("checkpoints")).every(Duration::from_secs(3600));
+    let fit = Fit::epochs(2).batch(3).seed(11).quiet().checkpoints(kept).callback(Fails);
+    model(&cpu()).fit_data(&data, fit).unwrap_err();
+    let states = checkpoint::inspect(&folder.join("checkpoints")).unwrap();
+    assert_eq!(states.iter().map(|state| state.place.clone()).collect::<Vec<_>>(), [Ok((1, 0))]);
+    fs::remove_dir_all(folder).unwrap();
+}
+
 /// Runs the test of that name in a process of its own.
 fn child(name: &str, folder: &Path, limit: Option<usize>) -> Command {
     let program = std::env::current_exe().unwrap();

@@ -287,9 +287,10 @@ impl Strange {
 }
 
 const MISSING: &str = "the value is missing";
-const FILL_WHEN_FITTING: &str =
-    "Fill in or remove such rows, leave the column out, or ask for missing values to be imputed";
-const FILL_WHEN_APPLYING: &str = "Fill it in, or train with missing values imputed";
+const FILL_WHEN_FITTING: &str = "Fill in or remove such rows, leave the column out (in a recipe data.leave_out), or have \
+     missing values imputed (transform.missing = \"impute\")";
+const FILL_WHEN_APPLYING: &str =
+    "Fill it in, or train with missing values imputed (in a recipe transform.missing = \"impute\")";
 
 fn refuse(row: usize, column: &str, problem: impl Into<String>, advice: &str) -> Error {
     Error::Cell { row, column: column.to_owned(), problem: problem.into(), advice: advice.to_owned() }

@@ -50,6 +50,17 @@ impl TargetTransform {
         };
         names.sort_by(|a, b| natural_order(a, b));
         names.dedup();
+        if let Cells::Text(words) = &column.cells
+            && words.len() > 2
+            && names.len() == words.len()
+        {
+            let problem = format!(
+                "The target `{}` holds {} texts, each of them once: there are no classes to be told apart",
+                column.name,
+                names.len()
+            );
+            return Err(Error::invalid(problem, "Name the column to be predicted (in a recipe data.target)"));
+        }
         if let Some(row) = (0..column.cells.len()).find(|row| column.cells.is_missing(*row)) {
             return Err(missing(row, &column.name));
         }
@@ -58,7 +69,7 @@ impl TargetTransform {
             let problem = format!("The target `{}` has one class: {found}", column.name);
             return Err(Error::invalid(
                 if names.is_empty() { format!("The target `{}` has no class", column.name) } else { problem },
-                "Give examples of at least two classes, or name another target",
+                "Give examples of at least two classes, or name another target (in a recipe data.target)",
             ));
         }
         Ok(TargetTransform::Classes { names })
@@ -162,7 +173,7 @@ fn numbers(column: &Column) -> Result<&[f64]> {
         Cells::Numbers(values) => Ok(values),
         Cells::Text(_) => Err(Error::invalid(
             format!("The target `{}` holds text, but numbers are to be predicted", column.name),
-            "Name a target of numbers, or ask for classification",
+            "Name a target of numbers (in a recipe data.target), or ask for classification (task)",
         )),
     }
 }

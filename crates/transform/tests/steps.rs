@@ -194,6 +194,17 @@ fn classes_are_named_as_people_read_them() {
 }
 
 #[test]
+fn texts_that_are_all_different_are_no_classes() {
+    let column = |words: &[&'static str]| Column::text("name", words.iter().map(|word| Some(*word)));
+    let error = TargetTransform::fit_classes(&column(&["a", "b", "c"])).unwrap_err().to_string();
+    assert!(
+        error.contains("`name` holds 3 texts, each of them once") && error.contains("data.target"),
+        "{error}"
+    );
+    TargetTransform::fit_classes(&column(&["a", "b", "c", "a"])).unwrap();
+}
+
+#[test]
 fn pixels_are_scaled_by_channel() {
     let scaled = |scale: &PixelScale, bytes: &[u8], channels| {
         let mut values = Vec::new();

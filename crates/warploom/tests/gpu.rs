@@ -77,7 +77,7 @@ fn by_layers_the_second_fit_goes_on_where_the_first_stopped() {
 fn what_a_gpu_does_not_hold_is_an_error_with_a_way_out() {
     let Some(gpu) = gpu() else { return };
     let error = gpu.scope(|| Tensor::zeros(&[3], DType::F64).to_vec::<f64>()).unwrap_err().to_string();
-    assert!(error.contains("f64") && error.contains("cast to f32"), "{error}");
+    assert!(error.contains("f64") && error.contains("cast(DType::F32)"), "{error}");
 }
 
 #[test]

@@ -31,7 +31,8 @@ pub fn plan(given: &Plan) -> Ended {
     line(format_args!("{} on {}: {} parameters", recipe.name, recorded.device().id(), plan.parameters));
     line(format_args!(
         "{train} examples to learn from, {validation} to watch, {test} to test; {} steps an epoch, batches of {}",
-        plan.steps, recipe.train.batch
+        plan.steps,
+        recipe.train.batch.min(train)
     ));
     line(format_args!("{} kernels a step; all programs compiled in {:.1} ms", plan.kernels, plan.compile_ms));
     let about = [

@@ -5,9 +5,9 @@ use crate::args::Train;
 use crate::interrupt::{INTERRUPTED, stop_flag};
 use crate::output::{aligned, bytes, line, note, shell};
 use std::io::{IsTerminal, stderr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use warploom::recipes::{self, Options, Outcome};
+use warploom::recipes::{self, Kept, Options, Outcome, Over, RunFolder, Trained};
 
 pub fn train(given: &Train) -> Ended {
     let recipe = recipes::find(&given.recipe, &given.overrides)?;
@@ -15,14 +15,21 @@ pub fn train(given: &Train) -> Ended {
     let path = PathBuf::from(&given.recipe);
     // The folder of a run stands for its recipe, and is gone on with where it lies.
     let own = (given.resume && path.is_dir()).then_some(path);
+    let command = match &own {
+        Some(run) if given.out.is_none() => gone_on(run, given),
+        _ => repeated(),
+    };
     let options = Options {
         out: given.out.clone().or(own),
         quiet: given.quiet,
         stop: Some(&stop),
         resume: given.resume,
-        command: Some(repeated()),
+        command: Some(command),
     };
-    let outcome = recipes::train(&recipe, &options)?;
+    let outcome = match recipes::train(&recipe, &options)? {
+        Trained::Now(outcome) => outcome,
+        Trained::Before(over) => return Ok(finished(&over, given)),
+    };
     let interrupted = outcome.history.interrupted();
     if interrupted {
         goes_on(&outcome);
@@ -41,6 +48,33 @@ fn repeated() -> String {
     std::iter::once("warploom".to_owned()).chain(words.map(|word| shell(&word))).collect::<Vec<_>>().join(" ")
 }
 
+/// The command line that repeats a run from its beginning, where this one goes on with it.
+fn gone_on(run: &Path, given: &Train) -> String {
+    let began = RunFolder::command(run).unwrap_or_else(|| {
+        let (recipe, out) = (run.join("recipe.toml").display().to_string(), run.display().to_string());
+        format!("warploom train {} --out {}", shell(&recipe), shell(&out))
+    });
+    std::iter::once(began).chain(given.overrides.iter().map(|word| shell(word))).collect::<Vec<_>>().join(" ")
+}
+
+fn finished(over: &Over, given: &Train) -> ExitCode {
+    let (run, epochs) = (over.folder.path().display().to_string(), over.epochs());
+    let (how, more) = match over.stopped_early() {
+        true => ("stopped early", String::new()),
+        false => {
+            let command = format!("warploom train {} --resume train.epochs={}", shell(&run), 2 * epochs);
+            ("is finished", format!("; to train it further: {command}"))
+        }
+    };
+    if !given.quiet {
+        note(format_args!("{run} {how} after {epochs} epochs, and is left as it is{more}"));
+    }
+    if given.json {
+        line(&over.summary);
+    }
+    ExitCode::SUCCESS
+}
+
 fn goes_on(outcome: &Outcome) {
     let (epochs, run) = (outcome.history.epochs().len(), outcome.folder.path().display().to_string());
     if stderr().is_terminal() {
@@ -56,6 +90,10 @@ fn report(outcome: &Outcome) {
     let history = &outcome.history;
     for row in aligned(&results(outcome)) {
         note(row);
+    }
+    if let Some(Kept { epoch, by }) = &outcome.kept {
+        let epochs = history.epochs().len();
+        note(format_args!("weights: those of epoch {epoch} of {epochs}, the best by {by}"));
     }
     let rate = history.samples_per_second();
     note(format_args!("time:    {:.1} s, {rate:.0} samples/s", history.seconds()));
@@ -79,7 +117,8 @@ fn report(outcome: &Outcome) {
 
 /// A row for each part of the data, a column for each score.
 fn results(outcome: &Outcome) -> Vec<Vec<String>> {
-    let last = outcome.history.epochs().last().cloned().unwrap_or_default();
+    let scores = outcome.scores();
+    let of = outcome.kept.as_ref().map_or(String::new(), |kept| format!(", epoch {}", kept.epoch));
     let test = outcome.history.test().cloned().unwrap_or_default();
     let names: Vec<&str> = test.iter().map(|(name, _)| name).collect();
     let number = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), shown);
@@ -88,9 +127,9 @@ fn results(outcome: &Outcome) -> Vec<Vec<String>> {
     };
     let mut rows =
         vec![std::iter::once(String::new()).chain(names.iter().map(|name| name.replace('_', " "))).collect()];
-    rows.push(row("training", &|name| last.get(name)));
-    if names.iter().any(|name| last.get(&format!("val_{name}")).is_some()) {
-        rows.push(row("validation", &|name| last.get(&format!("val_{name}"))));
+    rows.push(row(&format!("training{of}"), &|name| scores.get(name)));
+    if names.iter().any(|name| scores.get(&format!("val_{name}")).is_some()) {
+        rows.push(row(&format!("validation{of}"), &|name| scores.get(&format!("val_{name}"))));
     }
     match outcome.test_is_train {
         true => rows.push(row("training, afterwards", &|name| test.get(name))),

@@ -3,7 +3,9 @@
 mod bad_data;
 mod bad_recipes;
 mod common;
+mod devices;
 mod interrupted;
+mod networks;
 mod new;
 mod pictures;
 mod resumed;

@@ -4,7 +4,7 @@ use crate::common::{Folder, mixed, pgm};
 use std::fs;
 
 /// Twelve pictures of 16 × 16 for each of three classes: stripes down, stripes across, and neither, with noise.
-fn pictures(folder: &Folder) {
+pub fn pictures(folder: &Folder) {
     for (class, name) in ["across", "down", "flat"].iter().enumerate() {
         for index in 0..12 {
             folder.write(&format!("pictures/{name}/{index}.pgm"), &pattern(class, index));
@@ -75,6 +75,7 @@ fn a_folder_laid_out_in_parts_is_its_own_split() {
     }
     let err = folder.run(&format!("{TRAIN} transform.pixels=standard")).ok().err;
     assert!(err.contains("16 examples to learn from, 0 to watch, 8 to test"), "{err}");
+    assert!(err.contains("`split.test` is not used"), "{err}");
     // Predicted pictures take the same scale.
     folder.run("predict run pictures/test/a").ok();
     folder.write("pictures/test/c/1.pgm", &pattern(2, 0));
@@ -94,7 +95,7 @@ fn pictures_that_cannot_be_used() {
     pictures(&folder);
     fs::remove_dir_all(folder.path("pictures/only")).unwrap();
     folder.write("pictures/flat/broken.png", b"\x89PNG\r\n\x1a\n and no more");
-    folder.run(TRAIN).fails(2, &["broken.png", "1 of 37 pictures"]);
+    folder.run(TRAIN).fails(2, &["broken.png", "1 of 37 pictures", "data.broken = \"skip\""]);
     let err = folder.run(&format!("{TRAIN} data.broken=skip")).ok().err;
     assert!(err.contains("skipped") && err.contains("broken.png"), "{err}");
     folder.run("predict run pictures/flat/broken.png").fails(2, &["broken.png"]);

@@ -35,6 +35,9 @@ fn a_killed_run_goes_on_to_the_same_bits() {
     killed(&folder, &format!("{RUN} --out cut"), 3);
     let err = folder.run("train cut --resume").ok().err;
     assert!(err.contains("going on from"), "{err}");
+    // Its page has the command that repeats the whole run.
+    let page = fs::read_to_string(folder.path("cut/report.html")).unwrap();
+    assert!(page.contains(&format!("<code>warploom {RUN} --out cut</code>")), "the command");
     for file in ["weights.safetensors", "recipe.toml", "history.csv", "transform.json"] {
         let of = |run: &str| fs::read(folder.path(run).join(file)).unwrap();
         assert!(of("whole") == of("cut"), "{file}");
@@ -75,4 +78,55 @@ fn beginning_anew_puts_an_interrupted_run_aside() {
     assert!(err.contains("checkpoints-before") && err.contains("--resume"), "{err}");
     assert!(folder.path("run/checkpoints-before").is_dir());
     folder.run("train run/recipe.toml --out other --resume train.epochs=1 --quiet").ok();
+}
+
+const SHORT: &str = "train digits data.train=300 data.test=50 train.epochs=2 --out run";
+
+#[test]
+fn a_finished_run_is_left_as_it_is_or_goes_on_to_more_epochs() {
+    let folder = Folder::new();
+    folder.run(&format!("{SHORT} --quiet")).ok();
+    let summary = folder.run("train run --resume --json").ok();
+    assert!(summary.err.contains("run is finished after 2 epochs, and is left as it is"), "{}", summary.err);
+    assert_eq!(summary.json()["epochs"], 2);
+    let files = ["report.html", "summary.json", "run.json", "recipe.toml", "metrics.jsonl", "history.csv"];
+    let all = || files.map(|file| fs::read(folder.path("run").join(file)).unwrap());
+    let before = all();
+    folder.run(&format!("{SHORT} --resume")).ok();
+    for other in ["train.seed=7", "train.batch=32", "train.tensorboard=false"] {
+        let key = other.split('=').next().unwrap();
+        folder.run(&format!("train run --resume {other}")).fails(2, &[key, "is finished after 2 epochs"]);
+    }
+    folder.run("train run --resume train.epochs=1").fails(2, &["`train.epochs` is 1", "2 epochs behind it"]);
+    assert!(all() == before);
+
+    let said = folder.run("train run --resume train.epochs=3").ok().err;
+    assert!(said.contains("epoch 3, batch 1") && said.contains("epoch 3/3"), "{said}");
+    let page = fs::read_to_string(folder.path("run/report.html")).unwrap();
+    assert!(page.contains(&format!("<code>warploom {SHORT} --quiet train.epochs=3</code>")));
+    assert_eq!(fs::read_to_string(folder.path("run/metrics.jsonl")).unwrap().lines().count(), 3);
+}
+
+#[test]
+fn fewer_epochs_than_are_done_are_refused() {
+    let folder = Folder::new();
+    killed(&folder, &format!("{RUN} --out cut"), 3);
+    let before = fs::read(folder.path("cut/recipe.toml")).unwrap();
+    folder
+        .run("train cut --resume train.epochs=1")
+        .fails(2, &["`train.epochs` is 1", "epochs behind it", "say train.epochs=", "or more"]);
+    assert!(fs::read(folder.path("cut/recipe.toml")).unwrap() == before);
+}
+
+#[test]
+fn a_run_that_is_killed_after_its_first_epoch_has_something_to_go_on_from() {
+    let folder = Folder::new();
+    // The clock would wait for half a minute.
+    let run = "train digits data.train=3000 data.test=100 train.epochs=6";
+    folder.run(&format!("{run} --quiet --out whole")).ok();
+    killed(&folder, &format!("{run} --out cut"), 2);
+    let err = folder.run("train cut --resume").ok().err;
+    assert!(err.contains("going on from") && !err.contains("beginning anew"), "{err}");
+    let of = |run: &str| fs::read(folder.path(run).join("weights.safetensors")).unwrap();
+    assert!(of("whole") == of("cut"));
 }

@@ -83,6 +83,44 @@ fn classes_are_predicted_by_name() {
 }
 
 #[test]
+fn the_scores_are_those_of_the_weights_that_are_kept() {
+    let folder = Folder::new();
+    folder.write("houses.csv", houses(200).as_bytes());
+    // A rate that spoils what was learned before.
+    let late = "train.epochs=12 train.learning_rate=0.3 train.schedule=constant";
+    let ran = folder.run(&format!("{TRAIN} data.leave_out=[\"id\"] {late} --json")).ok();
+    let summary = ran.json();
+    let lines = fs::read_to_string(folder.path("run/metrics.jsonl")).unwrap();
+    let epochs: Vec<serde_json::Value> =
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let watched = |epoch: &serde_json::Value| epoch["val_loss"].as_f64().unwrap();
+    let best = epochs.iter().min_by(|a, b| watched(a).total_cmp(&watched(b))).unwrap();
+    assert_eq!(summary["best_epoch"], best["epoch"]);
+    assert_ne!(best["epoch"], 12, "the last epoch is not the best: {lines}");
+    for (part, prefix) in [("train", ""), ("validation", "val_")] {
+        assert_eq!(summary["metrics"][part]["loss"], best[&format!("{prefix}loss")], "{part}");
+    }
+    let (epoch, loss) = (&best["epoch"], watched(best));
+    assert!(ran.err.contains(&format!("validation, epoch {epoch} ")), "{}", ran.err);
+    assert!(ran.err.contains(&format!("those of epoch {epoch} of 12, the best by val_loss")), "{}", ran.err);
+    let row = ran.err.lines().find(|line| line.starts_with("validation, epoch")).unwrap();
+    let shown: f64 = row.split_whitespace().nth(3).unwrap().parse().unwrap();
+    assert!((shown - loss).abs() <= 1e-3 * loss.max(1.0), "{row}: {loss}");
+}
+
+#[test]
+fn a_small_table_makes_small_batches() {
+    let folder = Folder::new();
+    folder.write("houses.csv", houses(50).as_bytes());
+    let ran = folder.run("train tabular data.path=houses.csv train.epochs=2 --out run").ok();
+    // A tenth is watched, a fifth tested.
+    assert!(ran.err.contains("`train.batch` is 64, but 35 examples are learned from"), "{}", ran.err);
+    assert_eq!(ran.err.matches("`train.batch`").count(), 1, "{}", ran.err);
+    folder.run("plan tabular data.path=houses.csv").ok();
+    folder.run("evaluate run").ok();
+}
+
+#[test]
 fn tables_that_cannot_be_used() {
     let folder = Folder::new();
     let train = |text: &str, more: &str| {
@@ -103,7 +141,7 @@ fn tables_that_cannot_be_used() {
         &numbers(",2.5\n"),
         " transform.missing=refuse split.test=0.0 split.validation=0.0 train.best=loss",
     )
-    .fails(2, &["houses.csv", "line 2", "missing"]);
+    .fails(2, &["houses.csv", "line 2", "missing", "transform.missing = \"impute\""]);
     train(&numbers(""), " train.metrics=[\"accuracy\"]").fails(2, &["`train.metrics`", "numbers"]);
     train(&numbers(""), " split.test=0.6 split.validation=0.5").fails(2, &["`split.validation`"]);
     let one: String = (0..40).map(|row| format!("{row},yes\n")).collect();
@@ -116,4 +154,11 @@ fn tables_that_cannot_be_used() {
     train(&format!("a,b\n{two}"), " train.epochs=1").ok();
     folder.write("new.csv", b"c\n1\n");
     folder.run("predict run new.csv").fails(2, &["new.csv", "`a`"]);
+    folder.write("new.csv", b"a;c\n1;2\n");
+    folder.run("predict run new.csv").fails(2, &["new.csv", "cut at ';'", "Cut it at ','"]);
+    // Numbers as much of Europe writes them, and a column that names every row.
+    let commas: String = (0..40).map(|row| format!("{row};{},5\n", mixed(row, 9))).collect();
+    train(&format!("a;b\n{commas}"), "").fails(2, &["`b`", "written with a comma", "decimal points"]);
+    let names: String = (0..40).map(|row| format!("{},name {row}\n", mixed(row, 9))).collect();
+    train(&format!("a,b\n{names}"), "").fails(2, &["`b` holds 40 texts, each of them once", "data.target"]);
 }

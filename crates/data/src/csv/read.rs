@@ -13,6 +13,10 @@ const SEPARATORS: [u8; 4] = [b',', b';', b'\t', b'|'];
 /// The part of the first line that is looked at for the separator.
 const FIRST_BYTES: u64 = 1 << 20;
 
+/// What to do about text among numbers.
+pub(super) const NO_NUMBER: &str = "Correct it, leave the cell empty where the value is missing, or say that the column is \
+     text (in a recipe data.categories)";
+
 /// A table with the lines that its rows stand in.
 #[derive(Debug)]
 pub(super) struct Raw {
@@ -28,6 +32,8 @@ pub(super) struct Raw {
 pub(super) struct Lines<'a> {
     pub(super) path: &'a Path,
     pub(super) separator: char,
+    /// What the first line looks cut at, if at anything.
+    frequent: Option<char>,
 }
 
 impl<'a> Lines<'a> {
@@ -57,7 +63,15 @@ impl<'a> Lines<'a> {
                 advice: advice.into(),
             });
         }
-        Ok(Self { path, separator: separator.unwrap_or_else(|| frequent_separator(&start)) })
+        let frequent = frequent_separator(&start);
+        Ok(Self { path, separator: separator.or(frequent).unwrap_or(char::from(SEPARATORS[0])), frequent })
+    }
+
+    /// Where the first line looks cut at something else than what the file is cut at: a sentence that says so.
+    pub(super) fn other_separator(&self) -> Option<String> {
+        let own = self.separator;
+        let other = self.frequent.filter(|other| *other != own)?;
+        Some(format!("The file looks cut at {other:?}, but it is read as cut at {own:?}"))
     }
 
     /// Hands each line of cells with its number to `take`, until that says no.
@@ -127,7 +141,7 @@ impl<'a> Lines<'a> {
             return Err(self.refuse(
                 1,
                 problem,
-                "Give each a name of its own, or say that there is no header",
+                "Give each a name of its own, or say that there is no header (in a recipe data.header = \"no\")",
             ));
         }
         Ok(names)
@@ -187,13 +201,7 @@ impl<'a> Lines<'a> {
             Some(_) => format!("`{cell}` is too large for a number"),
             None => format!("`{cell}` stands where numbers should be"),
         };
-        self.cell(
-            line,
-            place,
-            name,
-            problem,
-            "Correct it, or say that it stands for a missing value or that the column is text",
-        )
+        self.cell(line, place, name, problem, NO_NUMBER)
     }
 
     pub(super) fn cell(&self, line: u64, place: usize, name: &str, problem: String, advice: &str) -> Error {
@@ -255,7 +263,7 @@ fn first_line(record: &ByteRecord, next: u64) -> u64 {
     before.max(next.saturating_sub(breaks + 1))
 }
 
-fn frequent_separator(start: &[u8]) -> char {
+fn frequent_separator(start: &[u8]) -> Option<char> {
     let mut counts = [0_usize; SEPARATORS.len()];
     let (mut quoted, mut any) = (false, false);
     for byte in start {
@@ -272,8 +280,6 @@ fn frequent_separator(start: &[u8]) -> char {
         }
     }
     let most = counts.iter().copied().max().unwrap_or(0);
-    counts
-        .iter()
-        .position(|count| *count == most && most > 0)
-        .map_or(',', |place| char::from(SEPARATORS[place]))
+    let place = counts.iter().position(|count| *count == most && most > 0)?;
+    Some(char::from(SEPARATORS[place]))
 }

@@ -69,11 +69,15 @@ fn read(path: &Path, table: &TableTransform, target: Option<(&String, ColumnKind
         };
         Ok(false)
     })?;
-    let invalid = |error| match error {
-        warploom_transform::Error::Invalid { problem, advice } => {
+    let invalid = |error| match (error, lines.other_separator()) {
+        (_, Some(separator)) => {
+            let advice = format!("Cut it at {:?}, as the table is that was learned from", lines.separator);
+            Error::invalid(format!("{}: {separator}", path.display()), advice)
+        }
+        (warploom_transform::Error::Invalid { problem, advice }, None) => {
             Error::invalid(format!("{}: {problem}", path.display()), advice)
         }
-        other => other.into(),
+        (other, None) => other.into(),
     };
     table.check_columns(&names).map_err(invalid)?;
     let kind = |name: &String| {
@@ -107,8 +111,9 @@ fn by_position(
     if found == without.len() && !labelled {
         return Ok(without);
     }
+    let separator = lines.other_separator().map_or(String::new(), |text| format!(". {text}"));
     let problem = format!(
-        "{found} cells stand here, but the model learned from {} columns and the target",
+        "{found} cells stand here, but the model learned from {} columns and the target{separator}",
         without.len()
     );
     Err(lines.refuse(line, problem, "Give the columns of the training file in their order"))

@@ -1,7 +1,7 @@
 //! A first look at a file: what its columns are.
 
 use super::options::{ColumnKind, CsvOptions, TargetColumn, Task};
-use super::read::{Lines, is_missing, number, proposal};
+use super::read::{Lines, NO_NUMBER, is_missing, number, proposal};
 use crate::error::{Error, Result};
 
 /// Most different whole numbers that are taken for classes.
@@ -24,6 +24,8 @@ pub(super) struct Scan {
 struct Count {
     numbers: usize,
     texts: usize,
+    /// Those among the texts that are numbers with a comma for the point.
+    commas: usize,
     /// The first text, with its line.
     text: Option<(u64, String)>,
     /// Different numbers, while they are whole and few.
@@ -35,6 +37,7 @@ impl Count {
     fn add(&mut self, line: u64, cell: &str) {
         let Some(value) = number(cell) else {
             self.texts += 1;
+            self.commas += usize::from(has_decimal_comma(cell));
             self.text.get_or_insert_with(|| (line, cell.to_owned()));
             return;
         };
@@ -95,9 +98,10 @@ pub(super) fn scan(lines: &Lines<'_>, options: &CsvOptions) -> Result<Scan> {
         return Err(lines.refuse(
             1,
             problem,
-            "Give columns to learn from beside the target, or name the separator",
+            "Give columns to learn from beside the target, or name the separator (in a recipe data.separator)",
         ));
     }
+    refuse_decimal_commas(lines, options, &names, &counts)?;
     let task = options.task.unwrap_or_else(|| counts[target].task());
     let mut kinds = Vec::with_capacity(names.len());
     for (column, count) in counts.iter().enumerate() {
@@ -116,9 +120,7 @@ pub(super) fn scan(lines: &Lines<'_>, options: &CsvOptions) -> Result<Scan> {
                     "`{text}` stands where numbers should be, as {} of the column's values are",
                     count.numbers
                 );
-                let advice =
-                    "Correct it, or say that it stands for a missing value or that the column is text";
-                return Err(lines.cell(*line, column, &names[column], problem, advice));
+                return Err(lines.cell(*line, column, &names[column], problem, NO_NUMBER));
             }
         });
     }
@@ -126,6 +128,36 @@ pub(super) fn scan(lines: &Lines<'_>, options: &CsvOptions) -> Result<Scan> {
         named(lines, &names, name)?;
     }
     Ok(Scan { header, names, kinds, target, task })
+}
+
+/// Refuses columns that are numbers but for a comma: taken for text, each number would be a category.
+fn refuse_decimal_commas(
+    lines: &Lines<'_>,
+    options: &CsvOptions,
+    names: &[String],
+    counts: &[Count],
+) -> Result<()> {
+    for (place, (name, count)) in names.iter().zip(counts).enumerate() {
+        let is_said = options.kinds.iter().any(|(said, _)| said == name);
+        let Some((line, text)) = count.text.as_ref().filter(|_| count.commas == count.texts && !is_said)
+        else {
+            continue;
+        };
+        let problem = format!(
+            "`{text}` is a number written with a comma, as {} of the column's {} values are",
+            count.commas,
+            count.numbers + count.texts
+        );
+        let advice = "Save the table with decimal points and without separators of thousands; or, if the column is text, \
+                      say so (in a recipe data.categories)";
+        return Err(lines.cell(*line, place, name, problem, advice));
+    }
+    Ok(())
+}
+
+/// Whether a cell is a number once its only comma is a point.
+fn has_decimal_comma(cell: &str) -> bool {
+    cell.matches(',').count() == 1 && number(&cell.replace(',', ".")).is_some()
 }
 
 fn is_header(cells: &[&str]) -> bool {

@@ -65,7 +65,7 @@ fn nothing_but_the_training_rows_is_looked_at() {
 #[test]
 fn separators_headers_and_kinds_are_found() {
     for (name, text, separator, header, names) in [
-        ("semicolon", "a;b;c\n1;2,5;x\n", ';', true, ["a", "b", "c"]),
+        ("semicolon", "a;b;c\n1;2,y;x\n", ';', true, ["a", "b", "c"]),
         ("tab", "1\t2\tx\n", '\t', false, ["column_1", "column_2", "column_3"]),
         ("bar", "\n\n \"p|q;;;;\"|r|s\n1|2|x\n", '|', true, ["p|q;;;;", "r", "s"]),
         ("mark", "\u{feff}a, b ,c\r\n 1 , ?,x\r\n", ',', true, ["a", "b", "c"]),
@@ -178,6 +178,22 @@ fn lines_are_counted_as_an_editor_does() {
 }
 
 #[test]
+fn numbers_with_commas_are_not_taken_for_categories() {
+    let wanted =
+        "line 2, column 1 (`a`): `1,5` is a number written with a comma, as 2 of the column's 3 values are";
+    for text in ["a;b\n1,5;x\n2;y\n-3,25;x\n", "a;b\n1,5;x\n2;y\n-3,25;x\n?;y\n"] {
+        let error = refusal("comma", text, &plain());
+        assert!(error.contains(wanted) && error.contains("decimal points"), "{error}");
+    }
+    let error =
+        refusal("target", "a;b\n1;1,5\n2;2,5\n", &CsvOptions { task: Some(Task::Regression), ..plain() });
+    assert!(error.contains("(`b`): `1,5` is a number written with a comma"), "{error}");
+    let said = CsvOptions { kinds: vec![("a".into(), ColumnKind::Text)], ..plain() };
+    open("said-comma", "a;b\n1,5;x\n2,5;y\n", &said).unwrap();
+    open("words", "a;b\nno, 5;x\n2,5;y\n", &plain()).unwrap();
+}
+
+#[test]
 fn missing_values_are_refused_or_filled() {
     let text = "x,s,y\n1,a,yes\n,b,no\n3,,yes\n5,b,no\n";
     let file = open("holes", text, &plain()).unwrap();
@@ -243,6 +259,10 @@ fn raw_files_are_read_as_the_training_file() {
         ("rooms,sea\n2,near\n3,moon\n", "line 3, column 2 (`sea`): `moon` is no category"),
         ("rooms,sea\ntwo,near\n", "line 2, column 1 (`rooms`): `two` stands where numbers should be"),
         ("rooms,sea\n,near\n", "line 2, column 1 (`rooms`): the value is missing"),
+        (
+            "rooms;sea\n2;near\n",
+            "looks cut at ';', but it is read as cut at ','. Cut it at ',', as the table is",
+        ),
         ("rooms,sea\n", "no row follows"),
         ("", "the file is empty"),
     ] {
@@ -268,6 +288,9 @@ fn files_without_header_go_by_position() {
         error.contains("1 cells stand here, but the model learned from 2 columns and the target"),
         "{error}"
     );
+    assert!(!error.contains("looks cut"), "{error}");
+    let error = read_features(folder.write("new.csv", "1.5;a\n"), &transform).unwrap_err().to_string();
+    assert!(error.contains("looks cut at ';', but it is read as cut at ','"), "{error}");
     assert!(read_labelled(folder.write("new.csv", "1.5,a\n"), &transform).is_err());
 }
 

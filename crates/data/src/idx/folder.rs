@@ -121,7 +121,11 @@ fn targets(idx: Idx, file: &Origin<'_>, classes: usize) -> Result<Targets> {
         Error::Label { row, found, classes } => {
             let offset = LABELS_HEADER + row as u64 * width;
             let problem = format!("label {row} (counted from 0) is {found}, but there are {classes} classes");
-            file.format(offset, problem, "Correct the number of classes or the file")
+            file.format(
+                offset,
+                problem,
+                "Correct the number of classes (in a recipe data.classes) or the file",
+            )
         }
         other => other,
     })

@@ -145,7 +145,7 @@ impl Layout {
             let problem =
                 format!("{count} of {} pictures cannot be used: {}{more}", sound.len(), failed.join(" "));
             if broken == Broken::Refuse || count == sound.len() {
-                let advice = "Mend or remove them, or ask for broken pictures to be skipped";
+                let advice = "Mend or remove them, or have broken pictures skipped (in a recipe data.broken = \"skip\")";
                 return Err(Error::invalid(problem.trim_end_matches('.'), advice));
             }
             self.notes.push(format!("skipped: {problem}"));

@@ -156,10 +156,9 @@ pub struct Split {
     #[serde(default)]
     #[schemars(range(min = 0.0), extend("exclusiveMaximum" = 1.0))]
     pub validation: f64,
-    /// `random`: the share that is tested on, where the data has no test examples of its own.
-    #[serde(default)]
+    /// `random`: the share that is tested on, where the data has no test examples of its own; 0 if not said.
     #[schemars(range(min = 0.0), extend("exclusiveMaximum" = 1.0))]
-    pub test: f64,
+    pub test: Option<f64>,
     /// `random`: whether every class has the same share in each part.
     #[serde(default = "yes")]
     pub stratified: bool,
@@ -178,7 +177,7 @@ impl Default for Split {
         Split {
             rule: SplitRule::Random,
             validation: 0.0,
-            test: 0.0,
+            test: None,
             stratified: true,
             seed: 0,
             train_per_class: None,

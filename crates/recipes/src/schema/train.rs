@@ -11,7 +11,7 @@ pub struct Train {
     /// Passes over the training examples.
     #[schemars(range(min = 1))]
     pub epochs: usize,
-    /// Examples in a batch.
+    /// Examples in a batch; all that are learned from, where they are fewer.
     #[serde(default = "thirty_two")]
     #[schemars(range(min = 1))]
     pub batch: usize,
@@ -55,10 +55,11 @@ pub struct Train {
     pub checkpoints: Checkpoints,
     /// The weights of the best epoch by this number are those that are kept and tested: `val_loss`, `val_accuracy`, …
     pub best: Option<String>,
-    /// Whether `history.csv` is written.
+    /// Whether `history.csv` is written: a line for each epoch, numbered from 0 as Keras' `CSVLogger` does. In
+    /// `metrics.jsonl`, in the report and on the terminal epochs count from 1.
     #[serde(default = "yes")]
     pub csv_log: bool,
-    /// Whether TensorBoard's event files are written.
+    /// Whether TensorBoard's event files are written. Their steps are epochs, from 0 as in Keras.
     #[serde(default = "yes")]
     pub tensorboard: bool,
 }
@@ -377,7 +378,8 @@ pub struct Plateau {
     pub minimum: f64,
 }
 
-/// When what is needed to go on with `--resume` is written. An interruption and the end always write it.
+/// When what is needed to go on with `--resume` is written. An interruption and the end always write it, and without `epochs`
+/// so does the end of the first epoch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Checkpoints {

@@ -10,6 +10,8 @@ use crate::markup::{Attribute, Markup};
 const BESIDE: usize = 10;
 pub const WITH_NUMBERS: usize = 20;
 const DRAWN: usize = 250;
+/// Most characters of a class's name beside the numbers.
+const LONGEST: usize = 18;
 
 /// Writes the matrix, if it has not too many classes to be seen.
 pub fn write(page: &mut Markup, confusion: &Confusion, name: &impl Fn(usize) -> String) {
@@ -66,14 +68,11 @@ fn with_numbers(page: &mut Markup, confusion: &Confusion, name: &impl Fn(usize) 
     for (row, column, count) in &confusion.cells {
         counts[row * confusion.classes + column] = *count;
     }
-    // In pixels: as wide as the page, or a phone, has room for, but few classes do not become planks.
-    let room = if confusion.classes <= BESIDE { 470 } else { 900 };
-    let [width, narrow] = [room, 300].map(|room| (room / confusion.classes).clamp(24, 72));
-    let longest = (0..confusion.classes).map(|class| name(class).chars().count()).max().unwrap_or(0);
-    // A character takes about 7 pixels.
-    let class = if longest * 7 <= width { "matrix" } else { "matrix turned" };
+    let longest = (0..confusion.classes).map(|class| shortened(&name(class), LONGEST).chars().count()).max();
+    let layout =
+        Layout::new(confusion.classes, longest.unwrap_or(0), counts.iter().max().copied().unwrap_or(0));
     page.element("div", &[("class", &"scroll"), ("tabindex", &0)], |page| {
-        let style = format!("--cell:{width}px;--narrow:{narrow}px");
+        let (class, style) = (layout.class(), layout.style());
         page.element("table", &[("class", &class), ("style", &style)], |table| {
             table.element("thead", &[], |head| {
                 head.element("tr", &[], |row| {
@@ -81,7 +80,7 @@ fn with_numbers(page: &mut Markup, confusion: &Confusion, name: &impl Fn(usize) 
                     for class in 0..confusion.classes {
                         let name = name(class);
                         row.element("th", &[("scope", &"col"), ("title", &name)], |head| {
-                            head.labelled("span", &[], shortened(&name, 18))
+                            head.labelled("span", &[], shortened(&name, LONGEST))
                         });
                     }
                 })
@@ -90,7 +89,7 @@ fn with_numbers(page: &mut Markup, confusion: &Confusion, name: &impl Fn(usize) 
                 for (truth, counts) in counts.chunks(confusion.classes).enumerate() {
                     body.element("tr", &[], |row| {
                         let name = name(truth);
-                        row.labelled("th", &[("scope", &"row"), ("title", &name)], shortened(&name, 18));
+                        row.labelled("th", &[("scope", &"row"), ("title", &name)], shortened(&name, LONGEST));
                         for (predicted, count) in counts.iter().enumerate() {
                             cell(
                                 row,
@@ -106,6 +105,48 @@ fn with_numbers(page: &mut Markup, confusion: &Confusion, name: &impl Fn(usize) 
     });
 }
 
+/// Measures of a matrix with numbers, in pixels. It takes the width that there is, within bounds, and is scrolled below.
+struct Layout {
+    /// Of the names of rows.
+    head: usize,
+    /// Of all, at most and at least.
+    widest: usize,
+    least: usize,
+    /// Whether the names of columns are turned, and numbers small.
+    turned: bool,
+    small: bool,
+}
+
+impl Layout {
+    /// For names of so many characters at most and counts up to `largest`.
+    fn new(classes: usize, longest: usize, largest: u64) -> Layout {
+        // A character takes about 7 pixels, a small digit 6.5.
+        let head = (longest * 7 + 12).clamp(24, 150);
+        let digits = largest.to_string().len();
+        // As wide as the page has room for, but few classes do not become planks.
+        let room = if classes <= BESIDE { 560 } else { 1032 };
+        let least = (digits * 13 / 2 + 4).max(24);
+        let cell = ((room - head) / classes.max(1)).clamp(least, 72);
+        let phone = (300usize.saturating_sub(head) / classes.max(1)).clamp(least, cell);
+        Layout {
+            head,
+            widest: head + classes * cell,
+            least: head + classes * least,
+            turned: longest * 7 > phone,
+            small: digits * 8 + 6 > cell,
+        }
+    }
+
+    fn class(&self) -> String {
+        let named = [("matrix", true), ("turned", self.turned), ("small", self.small)];
+        named.into_iter().filter(|(_, is)| *is).map(|(name, _)| name).collect::<Vec<_>>().join(" ")
+    }
+
+    fn style(&self) -> String {
+        format!("--head:{}px;--widest:{}px;--least:{}px", self.head, self.widest, self.least)
+    }
+}
+
 fn cell(row: &mut Markup, count: u64, right: bool, strength: f64) {
     if count == 0 {
         return row.labelled("td", &[], "");
@@ -113,4 +154,25 @@ fn cell(row: &mut Markup, count: u64, right: bool, strength: f64) {
     let style = format!("--s:{:.2}", strength.max(0.01));
     let class = if right { "right" } else { "wrong" };
     row.labelled("td", &[("class", &class), ("style", &style)], count);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Layout;
+
+    #[test]
+    fn a_matrix_with_numbers_fits_the_page() {
+        for classes in 1..=super::WITH_NUMBERS {
+            for (longest, largest) in [(1, 9), (18, 999), (18, 99_999), (18, 999_999)] {
+                let layout = Layout::new(classes, longest, largest);
+                assert!(
+                    layout.least <= layout.widest && layout.widest <= 1032,
+                    "{classes} {longest} {largest}"
+                );
+            }
+        }
+        let (few, many) = (Layout::new(3, 10, 99), Layout::new(20, 18, 999_999));
+        assert_eq!((few.class(), many.class()), ("matrix".into(), "matrix turned small".into()));
+        assert!(few.widest < 400, "no planks");
+    }
 }

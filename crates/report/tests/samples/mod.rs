@@ -8,6 +8,7 @@ pub fn all() -> Vec<(&'static str, Report)> {
         ("digits", digits()),
         ("housing", housing()),
         ("one-epoch", one_epoch()),
+        ("twenty-classes", twenty_classes()),
         ("hundred-classes", hundred_classes()),
         ("long", long()),
     ]
@@ -393,6 +394,24 @@ were learned from, and says nothing about new ones."
             "this machine has no /sys/class/powercap, where Linux counts it".into(),
         )),
         environment: environment(),
+        ..Report::default()
+    }
+}
+
+/// As many classes as a matrix with numbers has, with names and counts that take room.
+fn twenty_classes() -> Report {
+    let mut random = Random(6);
+    let names =
+        ["Acer pseudoplatanus", "Betula pendula", "Carpinus betulus", "Fagus sylvatica", "Quercus robur"];
+    let classes = (0..20).map(|i| format!("{} {}", names[i % 5], i / 5 + 1)).collect();
+    Report {
+        name: "leaves".into(),
+        task: Some("classification".into()),
+        classification: Some(Classification {
+            classes,
+            confusion: confusion(20, 123_456, 0.2, &mut random),
+            ..Classification::default()
+        }),
         ..Report::default()
     }
 }

@@ -81,6 +81,11 @@ impl EarlyStopping {
         self.best.map(|best| (best, self.best_epoch))
     }
 
+    /// The epoch, from 0, whose weights the model is given when the training ends.
+    pub fn restored_epoch(&self) -> Option<usize> {
+        self.best_weights.as_ref().map(|_| self.best_epoch)
+    }
+
     fn improves(&self, value: f64, reference: Option<f64>) -> bool {
         reference.is_none_or(|reference| self.monitor.improves(value, reference, self.min_delta))
     }

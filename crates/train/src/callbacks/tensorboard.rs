@@ -8,7 +8,8 @@ use crate::log_file::LogFile;
 use std::path::PathBuf;
 
 /// Writes the scores of each epoch, numbered from 0, where TensorBoard reads them: as Keras' `TensorBoard`, into the folders
-/// `train` and `validation`, under the tags `epoch_loss`, `epoch_accuracy` ….
+/// `train` and `validation`, under the tags `epoch_loss`, `epoch_accuracy` …. `epoch_learning_rate` is that of the epoch's
+/// last update, by the schedule.
 #[derive(Debug)]
 pub struct TensorBoard {
     folder: PathBuf,
@@ -40,7 +41,7 @@ impl Callback for TensorBoard {
     }
 
     fn epoch_end(&mut self, epoch: usize, scores: &mut Scores, now: &mut Context<'_>) -> Result<()> {
-        let rate = now.learning_rate()?;
+        let rate = now.scheduled_learning_rate()?;
         let own = scores.iter().filter(|(name, _)| !name.starts_with("val_") && *name != "learning_rate");
         let tags = own.map(|(name, value)| (format!("epoch_{name}"), value));
         let mut tags: Vec<(String, f64)> = tags.collect();

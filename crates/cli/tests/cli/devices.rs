@@ -1,0 +1,157 @@
+//! `warploom devices` and `warploom doctor`, with whatever adapters there are and with none.
+
+use crate::common::{Folder, Ran};
+use serde_json::Value;
+use std::process::Command;
+
+/// Hides every Vulkan driver.
+fn hidden(folder: &Folder) -> Command {
+    let mut command = folder.command();
+    command.env("VK_DRIVER_FILES", "/nowhere/driver.json");
+    command
+}
+
+fn ran(command: &mut Command, arguments: &[&str]) -> Ran {
+    Ran::new(command.args(arguments).output().unwrap())
+}
+
+fn named<'a>(list: &'a [Value], key: &str, name: &str) -> &'a Value {
+    list.iter().find(|row| row[key] == name).unwrap_or_else(|| panic!("no {name} in {list:#?}"))
+}
+
+fn devices(command: &mut Command) -> Vec<Value> {
+    ran(command, &["devices", "--json"]).ok().json().as_array().unwrap().clone()
+}
+
+#[test]
+fn devices_are_listed_with_their_keys() {
+    let folder = Folder::new();
+    let list = devices(&mut folder.command());
+    for device in &list {
+        for key in ["id", "kind", "name", "backend"] {
+            assert!(device[key].as_str().is_some_and(|text| !text.is_empty()), "{key}: {device}");
+        }
+        for key in ["driver", "memory_bytes", "software", "dtypes", "chosen_as", "problem"] {
+            assert!(device.get(key).is_some(), "{key}: {device}");
+        }
+        let dtypes: Vec<&str> =
+            device["dtypes"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+        let is_cpu = device["id"] == "cpu";
+        assert!(device["problem"].is_string() || dtypes.contains(&"f32"), "{device}");
+        assert_eq!(dtypes.contains(&"f64"), is_cpu, "{device}");
+        assert_eq!(device["software"], device["kind"] == "software", "{device}");
+        let chosen = device["chosen_as"].as_array().unwrap();
+        assert!(
+            device["software"] != true || chosen.is_empty(),
+            "software is only used when named: {device}"
+        );
+    }
+    let cpu = named(&list, "id", "cpu");
+    assert_eq!((cpu["kind"].as_str(), cpu["threads"].as_u64()), (Some("cpu"), Some(2)));
+    assert!(["avx512", "avx2", "portable"].contains(&cpu["instruction_set"].as_str().unwrap()));
+    let best = |row: &&Value| row["chosen_as"].as_array().unwrap().contains(&"best".into());
+    assert_eq!(list.iter().filter(best).count(), 1, "{list:#?}");
+
+    let table = folder.run("devices").ok();
+    let lines: Vec<&str> = table.out.lines().collect();
+    assert_eq!(lines.len(), list.len() + 1, "{}", table.out);
+    assert!(lines[0].starts_with("id ") && lines[1].starts_with("cpu "), "{}", table.out);
+    for (device, line) in list.iter().zip(&lines[1..]) {
+        assert!(line.contains(device["name"].as_str().unwrap()), "{line}");
+        assert_eq!(line.ends_with("f64"), device["id"] != "cpu" && device["problem"].is_null(), "{line}");
+    }
+}
+
+#[test]
+fn without_drivers_the_cpu_is_listed_and_chosen_and_the_reason_told() {
+    let folder = Folder::new();
+    let list = devices(&mut hidden(&folder));
+    let vulkan_only = list.iter().filter(|row| row["backend"] == "vulkan").count();
+    assert_eq!(vulkan_only, 0, "{list:#?}");
+    if cfg!(target_os = "linux") {
+        assert_eq!((list.len(), &list[0]["chosen_as"][0]), (1, &"best".into()), "{list:#?}");
+        let told = ran(&mut hidden(&folder), &["devices"]).ok().err;
+        assert!(told.contains("device = \"gpu\"") && told.contains("warploom doctor"), "{told}");
+    }
+}
+
+fn doctor(command: &mut Command, arguments: &[&str]) -> (Option<i32>, Vec<Value>) {
+    let ran = ran(command.arg("doctor").arg("--json"), arguments);
+    let report = ran.json();
+    let checks = report["checks"].as_array().unwrap().clone();
+    for check in &checks {
+        let status = check["status"].as_str().unwrap();
+        assert!(check["name"].is_string() && check["found"].is_string(), "{check}");
+        assert!(["ok", "warning", "failed", "skipped"].contains(&status), "{check}");
+        assert_eq!(check["advice"].is_string(), ["warning", "failed"].contains(&status), "{check}");
+    }
+    assert_eq!(report["ok"], checks.iter().all(|check| check["status"] != "failed"), "{report:#}");
+    assert_eq!(ran.code, Some(if report["ok"] == true { 0 } else { 3 }), "{report:#}");
+    (ran.code, checks)
+}
+
+#[test]
+fn every_device_computes_what_is_right() {
+    let folder = Folder::new();
+    let (_, checks) = doctor(&mut folder.command(), &[]);
+    let list = devices(&mut folder.command());
+    let required = std::env::var_os("WARPLOOM_REQUIRE_GPU").is_some_and(|value| value == "1");
+    assert!(list.len() > 1 || !required, "no adapter: {checks:#?}");
+    for device in list {
+        for what in ["memory", "kernel", "matrix product"] {
+            let check = named(&checks, "name", &format!("{} {what}", device["id"].as_str().unwrap()));
+            assert!(check["status"] == "ok" || what == "memory", "{check}");
+        }
+    }
+    assert_eq!(named(&checks, "name", "CUDA")["status"], "skipped");
+    // What calls no driver comes first, then the CPU, then what drivers list.
+    let place = |name: &str| checks.iter().position(|check| check["name"] == name).unwrap();
+    assert!(place("CUDA") < place("cpu kernel") && place("cpu kernel") < place("adapters"));
+}
+
+#[test]
+fn without_drivers_the_cpu_is_proven_and_what_is_missing_named() {
+    let folder = Folder::new();
+    let (_, checks) = doctor(&mut hidden(&folder), &[]);
+    assert_eq!(named(&checks, "name", "cpu matrix product")["status"], "ok");
+    if cfg!(target_os = "linux") {
+        let hides =
+            |check: &&Value| check["found"].as_str().unwrap().contains("VK_DRIVER_FILES names /nowhere");
+        let check = checks.iter().find(hides).unwrap_or_else(|| panic!("{checks:#?}"));
+        assert!(check["advice"].as_str().unwrap().contains("unset VK_DRIVER_FILES"), "{check}");
+        assert!(named(&checks, "name", "adapters")["advice"].is_string());
+    }
+}
+
+#[test]
+fn one_device_alone() {
+    let folder = Folder::new();
+    let (code, checks) = doctor(&mut folder.command(), &["--device", "cpu"]);
+    let names: Vec<&str> = checks.iter().filter_map(|check| check["name"].as_str()).collect();
+    assert_eq!((code, names), (Some(0), vec!["cpu memory", "cpu kernel", "cpu matrix product"]));
+    let (code, checks) = doctor(&mut folder.command(), &["--device", "wgpu:99"]);
+    let check = named(&checks, "name", "wgpu:99");
+    assert_eq!((code, check["status"].as_str()), (Some(3), Some("failed")));
+    let (code, checks) = doctor(&mut folder.command(), &["--device", "cuda:0"]);
+    assert_eq!(code, Some(3));
+    assert!(named(&checks, "name", "cuda:0")["found"].as_str().unwrap().contains("no CUDA executor"));
+}
+
+#[test]
+fn for_people_each_check_is_a_line_and_the_end_says_what_to_do() {
+    let folder = Folder::new();
+    let said = ran(&mut hidden(&folder), &["doctor"]);
+    let (lines, end) = said.out.split_once("\n\n").unwrap();
+    assert!(
+        lines.lines().all(|line| ["✓ ", "! ", "✗ ", "– "].iter().any(|mark| line.starts_with(mark))),
+        "{lines}"
+    );
+    assert!(lines.contains("✓ cpu kernel: 4100 numbers"), "{lines}");
+    let verdict = if said.code == Some(0) { "What is here works." } else { "does not work." };
+    assert!(end.contains(verdict), "{end}");
+    if cfg!(target_os = "linux") {
+        assert!(end.contains("1. ") && end.contains("unset VK_DRIVER_FILES"), "{end}");
+    }
+    let help = folder.run("doctor --help").ok().out;
+    assert!(help.contains("Examples:") && !help.contains("--here"), "{help}");
+}
