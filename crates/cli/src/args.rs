@@ -29,7 +29,28 @@ pub enum Command {
     Recipes(Recipes),
     /// Run benchmark workloads
     Bench(Bench),
+    /// List the devices of this machine
+    #[command(after_help = DEVICES_EXAMPLES)]
+    Devices(Devices),
+    /// Find out why a GPU is missing or does not work: examine the system, let every device compute
+    #[command(after_help = DOCTOR_EXAMPLES)]
+    Doctor(Doctor),
 }
+
+const DEVICES_EXAMPLES: &str = "\
+Examples:
+  warploom devices                          what can be named in `device =`
+  warploom devices --json | jq '.[].id'     for scripts
+  warploom train digits device=wgpu:0       to train on one of them";
+
+const DOCTOR_EXAMPLES: &str = "\
+Ends with what to install or change, in order. Exit code 0 where all that is here works, with or without a GPU; \
+3 where something does not.
+
+Examples:
+  warploom doctor                           the system, then every device
+  warploom doctor --device wgpu:0           the system, then one device
+  warploom doctor --json | jq '.checks[] | select(.status == \"failed\")'";
 
 #[derive(Args)]
 pub struct Train {
@@ -153,4 +174,24 @@ pub struct Bench {
     /// Measure in this process, where each workload would have one of its own
     #[arg(long, hide = true)]
     pub here: bool,
+}
+
+#[derive(Args)]
+pub struct Devices {
+    /// Print one JSON list
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args)]
+pub struct Doctor {
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+    /// Let only this device compute: cpu, wgpu:0, gpu
+    #[arg(long, value_name = "ID")]
+    pub device: Option<String>,
+    /// Examine a part in this process, where it would have one of its own
+    #[arg(long, hide = true, value_name = "PART")]
+    pub here: Option<String>,
 }

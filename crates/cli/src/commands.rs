@@ -1,5 +1,7 @@
 //! One file for each subcommand.
 
+mod devices;
+mod doctor;
 mod evaluate;
 mod explain;
 mod new;
@@ -8,6 +10,8 @@ mod predict;
 mod recipes;
 mod train;
 
+pub use devices::devices;
+pub use doctor::doctor;
 pub use evaluate::evaluate;
 pub use explain::explain;
 pub use new::new;

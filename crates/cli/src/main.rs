@@ -23,6 +23,8 @@ fn main() -> ExitCode {
         Command::New(given) => commands::new(&given),
         Command::Recipes(given) => commands::recipes(&given),
         Command::Bench(given) => bench::run(&given),
+        Command::Devices(given) => commands::devices(&given),
+        Command::Doctor(given) => commands::doctor(&given),
     };
     match outcome {
         Ok(code) => code,

@@ -1,6 +1,8 @@
 //! What a compiled program is and who can run it: the kernel form, [`Program`], the [`Executor`] trait with its memory,
-//! completion tokens and counters, and the null executor that plans and counts but computes nothing.
+//! completion tokens and counters, the null executor that plans and counts but computes nothing, and [`Check`], what an
+//! examination of a device finds.
 
+mod check;
 mod convolution;
 mod error;
 mod executor;
@@ -9,6 +11,7 @@ pub mod null;
 mod print;
 mod program;
 
+pub use check::{Check, Status};
 pub use convolution::{Convolution, ConvolutionOperand, ConvolutionShape, SpatialAxis};
 pub use error::DeviceError;
 pub use executor::{

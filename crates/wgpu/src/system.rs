@@ -56,6 +56,11 @@ impl System {
         checks
     }
 
+    /// Whether a GPU shows, whether or not anything drives it. Known on Linux alone.
+    pub fn shows_gpu(&self) -> bool {
+        cfg!(target_os = "linux") && !self.gpus().is_empty()
+    }
+
     fn at(&self, path: impl AsRef<Path>) -> PathBuf {
         let path = path.as_ref();
         self.root.join(path.strip_prefix("/").unwrap_or(path))

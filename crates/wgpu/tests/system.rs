@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use warploom_device::{Check, Status};
-use warploom_wgpu::System;
+use warploom_gpu::Limits;
+use warploom_wgpu::{Adapter, DeviceMemory, Kind, System};
 
 /// A root folder that goes with the test.
 struct Tree(PathBuf);
@@ -273,4 +274,41 @@ fn no_adapter_is_told_with_what_is_there() {
         let checks = System::simulated(&tree.0, &[], |_| Ok(())).check_adapters(&[]);
         problem(&checks, "adapters", status, &[found], &["VK_LOADER_DEBUG"]);
     }
+}
+
+#[test]
+fn memory_of_a_card_is_what_its_module_tells() {
+    let tree = Tree::whole();
+    let adapter = |device: u32| Adapter {
+        index: 0,
+        name: "card".into(),
+        kind: Kind::Discrete,
+        backend: "vulkan".into(),
+        driver: "radv".into(),
+        driver_info: String::new(),
+        hardware: (0x1002, device),
+        limits: Limits {
+            workgroup: 1,
+            groups: 1,
+            shared_bytes: 1,
+            arguments: 1,
+            argument_bytes: 4,
+            alignment: 4,
+            parallel: 1,
+        },
+        buffer_bytes: 4,
+        subgroup: (64, 64),
+        features: Vec::new(),
+    };
+    for (file, text) in [
+        ("vendor", "0x1002\n"),
+        ("device", "0x740f\n"),
+        ("mem_info_vram_total", "68702699520\n"),
+        ("mem_info_vram_used", "11000000\n"),
+    ] {
+        tree.write(&format!("sys/class/drm/renderD128/device/{file}"), text);
+    }
+    let system = System::simulated(&tree.0, &[], |_| Ok(()));
+    let memory = DeviceMemory { total: 68_702_699_520, free: 68_691_699_520 };
+    assert_eq!((system.memory(&adapter(0x740f)), system.memory(&adapter(0x73bf))), (Some(memory), None));
 }

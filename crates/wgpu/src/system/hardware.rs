@@ -135,7 +135,7 @@ impl System {
             let module = event.lines().find_map(|line| line.strip_prefix("DRIVER="))?.to_owned();
             let is_gpu = !event.contains("PCI_ID=") && !VIRTUAL.contains(&module.as_str());
             let place = format!("/sys/class/drm/{name}");
-            is_gpu.then(|| Gpu { place, vendor: Vendor::Other, model: None, module: Some(module) })
+            is_gpu.then_some(Gpu { place, vendor: Vendor::Other, model: None, module: Some(module) })
         };
         let names = self.names("/sys/class/drm").into_iter();
         names.filter(|name| name.starts_with("renderD")).filter_map(describe).collect()

@@ -19,8 +19,8 @@ impl System {
         let gpus = if cfg!(target_os = "linux") { self.gpus() } else { Vec::new() };
         let advice = match cfg!(target_os = "linux") {
             true => {
-                "mend what is said above; if there is nothing, see what the Vulkan loader says: \
-                     VK_LOADER_DEBUG=error,warn,driver warploom devices"
+                "where nothing else is amiss, see what the Vulkan loader says: VK_LOADER_DEBUG=error,warn,driver \
+                 warploom devices"
             }
             false => "if there is a GPU, install its vendor's driver",
         };
