@@ -118,7 +118,7 @@ pub struct Explain {
     pub recipe: String,
     /// key=value, for any key of the recipe
     pub overrides: Vec<String>,
-    /// Print the instructions of every kernel
+    /// Print the instructions of every kernel, and its source where the device has one
     #[arg(long)]
     pub kernels: bool,
     /// Print one JSON object
@@ -153,9 +153,11 @@ pub struct New {
 
 #[derive(Args)]
 pub struct Bench {
-    /// Identifiers or names such as W3 or mlp, separated by commas, or all
+    /// Identifiers or names such as W3 or mlp, separated by commas, or all; or a recipe, trained on each device
     #[arg(required_unless_present = "first_step")]
     pub workload: Option<String>,
+    /// key=value, for any key of a recipe
+    pub overrides: Vec<String>,
     /// Print one JSON object a line
     #[arg(long)]
     pub json: bool,
@@ -165,15 +167,18 @@ pub struct Bench {
     /// Threads of the CPU [default: all]
     #[arg(long)]
     pub threads: Option<usize>,
-    /// The device
-    #[arg(long, default_value = "cpu")]
-    pub device: String,
+    /// One or more, separated by commas, to compare
+    #[arg(long, alias = "device", default_value = "cpu", value_name = "DEVICE,…")]
+    pub devices: String,
     /// Run one training step of W3 and say so
     #[arg(long, hide = true, value_name = "ID")]
     pub first_step: Option<String>,
     /// Measure in this process, where each workload would have one of its own
     #[arg(long, hide = true)]
     pub here: bool,
+    /// Measure growing batches
+    #[arg(long, hide = true)]
+    pub sweep: bool,
 }
 
 #[derive(Args)]

@@ -1,6 +1,7 @@
 //! `warploom bench`: the workloads on which frameworks are compared, each in a process of its own so that its peak of
 //! resident memory is its own, printed as the scripts for other frameworks print theirs.
 
+mod devices;
 mod kernels;
 mod measure;
 mod networks;
@@ -15,6 +16,7 @@ use crate::output::{line, problem, table};
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, ExitCode, Stdio};
+use warploom::recipes;
 use warploom::tensor::Device;
 use warploom::{Error, Result};
 use workloads::{Workload, chosen};
@@ -30,16 +32,34 @@ pub fn run(given: &Bench) -> Ended {
     if !(given.budget >= 0.0 && given.budget.is_finite()) {
         return Err(Error::invalid(format!("--budget is {}; give seconds, 0 and more", given.budget)));
     }
+    let devices: Vec<&str> = given.devices.split(',').map(str::trim).collect();
+    // What is not there is found before anything is measured.
+    for device in &devices {
+        Device::named(device)?;
+    }
+    let asked = given.workload.as_deref().unwrap_or("all");
+    if let (Err(no_workload), false) = (chosen(asked), given.here) {
+        let is_recipe = asked.ends_with(".toml") || recipes::built_in().iter().any(|row| row.name == asked);
+        if !is_recipe {
+            return Err(no_workload);
+        }
+        recipes::find(asked, &given.overrides)?;
+        return devices::compare(given, asked, &devices);
+    }
     if let Some(id) = &given.first_step {
-        let device = Device::named(&given.device)?;
+        let device = Device::named(&given.devices)?;
         return match id.as_str() {
             "W3" | "mlp" => networks::first_step(&device).map(|()| ExitCode::SUCCESS),
             _ => Err(Error::invalid(format!("the first step of {id} is not built; W3 is"))),
         };
     }
-    let chosen = chosen(given.workload.as_deref().unwrap_or("all"))?;
+    let chosen = chosen(asked)?;
     if given.here {
-        let setting = Setting { device: Device::named(&given.device)?, budget: given.budget };
+        let setting = Setting { device: Device::named(&given.devices)?, budget: given.budget };
+        if given.sweep {
+            networks::sweep(&setting)?;
+            return Ok(ExitCode::SUCCESS);
+        }
         for workload in chosen {
             match workload.run {
                 Some(run) => run(&setting)?,
@@ -48,12 +68,12 @@ pub fn run(given: &Bench) -> Ended {
         }
         return Ok(ExitCode::SUCCESS);
     }
-    // What is not there is found before anything is measured.
-    Device::named(&given.device)?;
     let mut rows = Vec::new();
     let mut whole = true;
     for workload in chosen {
-        whole &= in_a_process(workload, given, &mut rows)?;
+        for device in &devices {
+            whole &= in_a_process(workload, device, given, &mut rows)?;
+        }
     }
     if !given.json {
         table(&rows);
@@ -61,11 +81,16 @@ pub fn run(given: &Bench) -> Ended {
     Ok(if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn in_a_process(workload: &Workload, given: &Bench, rows: &mut Vec<Vec<String>>) -> Result<bool> {
+fn in_a_process(
+    workload: &Workload,
+    device: &str,
+    given: &Bench,
+    rows: &mut Vec<Vec<String>>,
+) -> Result<bool> {
     if rows.is_empty() {
         rows.push(row::HEADINGS.map(str::to_owned).to_vec());
     }
-    let mut child = start(workload, given)?;
+    let mut child = start(workload, device, given)?;
     if let Some(output) = child.stdout.take() {
         for text in BufReader::new(output).lines().map_while(std::result::Result::ok) {
             if given.json {
@@ -83,10 +108,10 @@ fn in_a_process(workload: &Workload, given: &Bench, rows: &mut Vec<Vec<String>>)
     Ok(ended.success())
 }
 
-fn start(workload: &Workload, given: &Bench) -> Result<Child> {
+fn start(workload: &Workload, device: &str, given: &Bench) -> Result<Child> {
     let program = std::env::current_exe().map_err(Error::io("find", std::path::Path::new("this program")))?;
     let mut command = Command::new(&program);
-    command.args(["bench", workload.id, "--here", "--json", "--device", &given.device]);
+    command.args(["bench", workload.id, "--here", "--json", "--device", device]);
     command.args(["--budget", &given.budget.to_string()]).stdout(Stdio::piped());
     if let Some(threads) = given.threads {
         command.env("WARPLOOM_THREADS", threads.to_string());

@@ -2,6 +2,7 @@
 
 use crate::error::DeviceError;
 use crate::program::{Program, Step};
+use crate::written::WrittenKernel;
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
@@ -36,6 +37,11 @@ pub trait Target {
     fn workspace_bytes(&self, step: &Step) -> usize;
     /// Whether it has a better kernel for a call of this name and body than the body itself.
     fn claims(&self, name: &str, body: &Graph) -> bool;
+    /// The kernels of a program as it would run them, each once; none where the kernel form is run as it is.
+    fn written(&self, program: &Program) -> Result<Vec<WrittenKernel>, DeviceError> {
+        let _ = program;
+        Ok(Vec::new())
+    }
 }
 
 /// Memory on a device. Freed when the last holder drops it.

@@ -10,6 +10,7 @@ pub mod kernel;
 pub mod null;
 mod print;
 mod program;
+mod written;
 
 pub use check::{Check, Status};
 pub use convolution::{Convolution, ConvolutionOperand, ConvolutionShape, SpatialAxis};
@@ -21,3 +22,4 @@ pub use kernel::{Bound, IndexMap, Instruction, Kernel, ReductionStep, Register, 
 pub use program::{
     BufferId, BufferSpec, Class, Contraction, Loop, Operand, Plan, Program, ScatterStep, Step, Window,
 };
+pub use written::WrittenKernel;

@@ -63,6 +63,14 @@ impl Registry {
                 (kind, Some(index))
             }
         };
+        // The first GPU is whichever kind has one that is hardware; numbers belong to kinds.
+        let index = match (kind, index) {
+            ("gpu" | "best", Some(0)) => None,
+            ("gpu" | "best", Some(_)) => {
+                return Err("only kinds have numbers; name one, such as `wgpu:1`".into());
+            }
+            (_, index) => index,
+        };
         let is_cpu = |kind: &str| kind == "cpu";
         let kinds: Vec<(&'static str, Open)> = match kind {
             "best" => {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use warploom_device::null::Null;
 use warploom_device::{
     Capabilities, DeviceError, Executable, Executor, Memory, Program, Statistics, Step, Target, Token,
+    WrittenKernel,
 };
 use warploom_graph::Graph;
 use warploom_tensor::Device;
@@ -30,6 +31,10 @@ impl Target for Dry {
 
     fn claims(&self, name: &str, body: &Graph) -> bool {
         self.like.target().claims(name, body)
+    }
+
+    fn written(&self, program: &Program) -> Result<Vec<WrittenKernel>, DeviceError> {
+        self.like.target().written(program)
     }
 }
 

@@ -5,8 +5,9 @@ use std::sync::{Arc, PoisonError};
 
 use warploom_device::{
     Capabilities, DeviceError, Executable, Executor, Memory, Program, Statistics, Step, Target, Token,
+    WrittenKernel,
 };
-use warploom_gpu::{Limits, Plan};
+use warploom_gpu::{Dispatch, Limits, Plan};
 use warploom_graph::{DType, Graph};
 
 use crate::adapters::{Adapter, choose};
@@ -126,6 +127,20 @@ impl Target for Wgpu {
 
     fn claims(&self, _: &str, _: &Graph) -> bool {
         false
+    }
+
+    fn written(&self, program: &Program) -> Result<Vec<WrittenKernel>, DeviceError> {
+        let plan = warploom_gpu::plan(program, &self.limits, &Wgsl)?;
+        let written = |dispatch: &Dispatch| WrittenKernel {
+            name: dispatch.name.clone(),
+            source: dispatch.source.clone(),
+            workgroup: dispatch.workgroup,
+            groups: dispatch.groups,
+            shared_bytes: dispatch.shared_bytes,
+            operations: dispatch.operations,
+            traffic: dispatch.traffic,
+        };
+        Ok(plan.each().into_iter().map(written).collect())
     }
 }
 

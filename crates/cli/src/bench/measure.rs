@@ -53,6 +53,19 @@ pub fn measure_launches(budget: f64, bound: &mut Bound) -> Result<Samples> {
     )
 }
 
+/// A handful of launches after one that does not count, however disturbed: enough to tell which of two devices is faster.
+pub fn a_few_launches(bound: &mut Bound) -> Result<Samples> {
+    let mut launch = || {
+        let started = Instant::now();
+        bound.launch(0)?;
+        bound.wait(0)?;
+        Ok::<f64, warploom::Error>(started.elapsed().as_secs_f64() * 1e3)
+    };
+    let first_ms = launch()?;
+    let ms = (0..LEAST).map(|_| launch()).collect::<Result<_>>()?;
+    Ok(Samples { ms, dirty: 0, other: f64::NAN, quiet: false, first_ms })
+}
+
 /// Bytes of f32 numbers between -1 and 1 that repeat nothing soon (a Weyl sequence by the golden ratio), from its `first`.
 pub fn noise(first: u32, count: usize) -> Vec<u8> {
     let number = |i: u32| i.wrapping_mul(0x9e37_79b9) as i32 as f32 / (1u32 << 31) as f32;

@@ -1,7 +1,7 @@
 //! W3 to W5: networks with softmax cross-entropy, trained and asked.
 
 use super::Setting;
-use super::measure::{measure_launches, noise};
+use super::measure::{a_few_launches, measure_launches, noise};
 use super::row::{Row, emit, peak_rss_mb};
 use crate::output::line;
 use serde_json::{Map, json};
@@ -80,18 +80,18 @@ impl Network {
     }
 
     /// A training step on a batch that is in its memory. The workload has no gate; with one, what `fit` runs is measured.
-    fn training(&self, model: &Model, gated: bool) -> Result<(Recorded, Bound)> {
+    fn training(&self, model: &Model, size: usize, gated: bool) -> Result<(Recorded, Bound)> {
         let step = TrainingStep::new(model, cross_entropy, (self.optimizer)())?;
         let step = if gated { step } else { step.ungated() };
-        let shape = self.batch(self.train_batch);
-        let specs = [InputSpec::new(DType::F32, &shape), InputSpec::new(DType::I32, &[self.train_batch])];
+        let shape = self.batch(size);
+        let specs = [InputSpec::new(DType::F32, &shape), InputSpec::new(DType::I32, &[size])];
         let recorded = model.device().try_record(&specs, |inputs| {
             let (loss, _) = step.record(model, &inputs[0], &inputs[1])?;
             Ok(vec![loss])
         })?;
         let bound = recorded.bind(1)?;
         bound.upload(0, 0, &noise(0, shape.iter().product()))?;
-        let labels: Vec<u8> = (0..self.train_batch as i32).flat_map(|i| (i * 7 % 10).to_le_bytes()).collect();
+        let labels: Vec<u8> = (0..size as i32).flat_map(|i| (i * 7 % 10).to_le_bytes()).collect();
         bound.upload(0, 1, &labels)?;
         Ok((recorded, bound))
     }
@@ -102,7 +102,7 @@ impl Network {
         let model = (self.build)(self.input, device)?;
         debug_assert_eq!(model.parameter_count()?, self.parameters);
         for (mode, gated) in [("recorded", false), ("gated", true)] {
-            let (recorded, mut bound) = self.training(&model, gated)?;
+            let (recorded, mut bound) = self.training(&model, self.train_batch, gated)?;
             let samples = measure_launches(*budget, &mut bound)?;
             let compile_ms = recorded.compile_ms();
             let batch = Some(self.train_batch);
@@ -110,6 +110,7 @@ impl Network {
             let mut extra = Map::new();
             extra.insert("program_compile_ms".into(), json!((compile_ms * 1e3).round() / 1e3));
             extra.insert("planned_bytes".into(), json!(recorded.plan().total()));
+            extra.insert("kernels".into(), json!(recorded.program().kernel_count()));
             emit(&row, device, &samples, extra);
         }
         for size in self.infer_batches {
@@ -128,10 +129,31 @@ impl Network {
     }
 }
 
+/// Training steps of W3 with growing batches, until one takes too long to go on.
+pub fn sweep(setting: &Setting) -> Result<()> {
+    let device = &setting.device;
+    let model = (MLP.build)(MLP.input, device)?;
+    for size in [1, 8, 64, 512, 4096] {
+        let (recorded, mut bound) = MLP.training(&model, size, false)?;
+        let samples = a_few_launches(&mut bound)?;
+        let compile_ms = recorded.compile_ms();
+        let row =
+            Row { workload: MLP.workload, mode: "recorded", phase: "train", batch: Some(size), compile_ms };
+        emit(&row, device, &samples, Map::new());
+        if samples.median() > SLOW_MS {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Milliseconds of a step after which a sweep ends.
+const SLOW_MS: f64 = 100.0;
+
 /// From nothing to the end of one training step of W3; says so with the peak of resident memory.
 pub fn first_step(device: &Device) -> Result<()> {
     let model = (MLP.build)(MLP.input, device)?;
-    let (_, mut bound) = MLP.training(&model, false)?;
+    let (_, mut bound) = MLP.training(&model, MLP.train_batch, false)?;
     bound.launch(0)?;
     let loss = bound.read::<f32>(0, 0)?;
     debug_assert!(loss[0].is_finite());

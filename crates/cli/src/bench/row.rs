@@ -67,7 +67,8 @@ pub fn not_built(workload: &Workload) -> Value {
 }
 
 /// Columns of [`readable`].
-pub const HEADINGS: [&str; 7] = ["workload", "phase", "mode", "batch", "median ms", "least ms", "samples/s"];
+pub const HEADINGS: [&str; 8] =
+    ["workload", "device", "phase", "mode", "batch", "median ms", "least ms", "samples/s"];
 
 /// The row for people.
 pub fn readable(value: &Value) -> Vec<String> {
@@ -79,9 +80,11 @@ pub fn readable(value: &Value) -> Vec<String> {
     if value.get("status").is_some() {
         return vec![text("workload"), text("status")];
     }
-    let keys = ["workload", "phase", "mode", "batch", "ms_median", "ms_min", "samples_per_s"];
+    let keys = ["workload", "device", "phase", "mode", "batch", "ms_median", "ms_min", "samples_per_s"];
     let mut row: Vec<String> = keys.iter().map(|key| text(key)).collect();
-    for (key, unit) in [("final_loss", "final loss"), ("gflops", "GFLOP/s"), ("gbps", "GB/s")] {
+    for (key, unit) in
+        [("final_loss", "final loss"), ("gflops", "GFLOP/s"), ("gbps", "GB/s"), ("kernels", "kernels a step")]
+    {
         if value.get(key).is_some() {
             row.push(format!("{} {unit}", text(key)));
         }

@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 use warploom::compiler::{self, Options};
-use warploom::device::{Class, Kernel, Program, Step};
+use warploom::device::{Class, Kernel, Program, Step, WrittenKernel};
 use warploom::graph::Graph;
 use warploom::recipes;
-use warploom::tensor::Recorded;
+use warploom::tensor::{Error as TensorError, Recorded};
 
 pub fn explain(given: &Explain) -> Ended {
     end_at_once();
@@ -38,6 +38,9 @@ pub fn explain(given: &Explain) -> Ended {
     if given.kernels {
         line("\nKernels:");
         line(program);
+        for kernel in recorded.device().executor().target().written(program).map_err(TensorError::from)? {
+            written(&kernel);
+        }
     }
     line("\nMemory of the step:");
     memory_map(program);
@@ -47,6 +50,21 @@ pub fn explain(given: &Explain) -> Ended {
     rows.push(vec!["planned".into(), bytes(plan.planned_bytes())]);
     table(&rows);
     Ok(ExitCode::SUCCESS)
+}
+
+/// A kernel as the device's own source, with its launch and what it moves and computes.
+fn written(kernel: &WrittenKernel) {
+    let [x, y, z] = kernel.groups;
+    line(format_args!("\n── {}", kernel.name));
+    line(format_args!(
+        "   {x} × {y} × {z} workgroups of {}, {} bytes shared; {} operations, {} bytes at least, {:.2} operations a byte",
+        kernel.workgroup,
+        kernel.shared_bytes,
+        kernel.operations,
+        kernel.traffic,
+        kernel.operations as f64 / kernel.traffic.max(1) as f64
+    ));
+    line(format_args!("\n{}", kernel.source.trim_end()));
 }
 
 /// The graph from which kernels were made. Compiling again gives the same program.
