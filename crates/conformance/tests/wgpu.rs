@@ -3,11 +3,12 @@
 //! Skipped where no adapter is found, unless `WARPLOOM_REQUIRE_GPU` is set. `WARPLOOM_PROGRAMS` and `WARPLOOM_FIRST_SEED` say
 //! which random programs are run.
 
+use std::sync::Arc;
 use warploom_compile::Options;
 use warploom_conformance::generate::generate_of;
 use warploom_conformance::ops::{casts, elementwise, products};
 use warploom_conformance::run::{Case, compare, run};
-use warploom_device::{Executor, Target};
+use warploom_device::{Executor, Target, Verifying};
 use warploom_graph::DType;
 use warploom_wgpu::{Wgpu, adapters};
 
@@ -90,4 +91,22 @@ fn random_programs_agree_when_kernels_are_shaped_for_hardware() {
     if let Some(device) = device() {
         random(&device.with_parallel(1 << 16), 150);
     }
+}
+
+/// Every kernel as the device runs it, against the reference of the kernel form.
+#[test]
+fn random_programs_pass_when_they_are_verified() {
+    let Some(device) = device() else { return };
+    let dtypes = device.capabilities().dtypes.clone();
+    let verifying = Verifying::new(Arc::new(device));
+    let mut wrong = Vec::new();
+    for seed in 0..40 {
+        let (case, _) = generate_of(seed, &dtypes);
+        wrong.extend(check(&case, &verifying).err().map(|e| format!("seed {seed}: {e}")));
+    }
+    for (name, case) in elementwise(&[DType::F32, DType::I32], tolerance) {
+        wrong.extend(check(&case, &verifying).err().map(|e| format!("{name}: {e}")));
+    }
+    println!("{}", verifying.verification());
+    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong[..wrong.len().min(10)].join("\n"));
 }

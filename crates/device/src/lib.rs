@@ -10,6 +10,8 @@ pub mod kernel;
 pub mod null;
 mod print;
 mod program;
+pub mod reference;
+mod verify;
 mod written;
 
 pub use check::{Check, Status};
@@ -22,4 +24,5 @@ pub use kernel::{Bound, IndexMap, Instruction, Kernel, ReductionStep, Register, 
 pub use program::{
     BufferId, BufferSpec, Class, Contraction, Loop, Operand, Plan, Program, ScatterStep, Step, Window,
 };
+pub use verify::{Verification, Verifying};
 pub use written::WrittenKernel;

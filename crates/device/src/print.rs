@@ -25,6 +25,12 @@ impl fmt::Display for Program {
     }
 }
 
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        steps(std::slice::from_ref(self), f, 0)
+    }
+}
+
 fn steps(list: &[Step], f: &mut fmt::Formatter<'_>, depth: usize) -> fmt::Result {
     let indent = "  ".repeat(depth);
     for step in list {

@@ -8,7 +8,7 @@ use crate::variable::Slot;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use warploom_device::{Capabilities, Executor, Memory, Statistics};
+use warploom_device::{Capabilities, Executor, Memory, Statistics, Verification, Verifying};
 use warploom_graph::DType;
 
 /// A compute device. Cheap to clone; a clone is the same device.
@@ -17,6 +17,8 @@ pub struct Device(Arc<Inner>);
 
 struct Inner {
     executor: Arc<dyn Executor>,
+    /// The executor once more, where it checks another.
+    verifying: Option<Arc<Verifying>>,
     /// One launch at a time, with what launches share. Taken before `trace` and before any variable's lock.
     launcher: Mutex<Launcher>,
     /// One walk over the lazy nodes at a time; they are marked while walked.
@@ -29,8 +31,26 @@ struct Inner {
 impl Device {
     /// A device of its own around an executor, for tests and for executors that are not registered.
     pub fn from_executor(executor: Arc<dyn Executor>) -> Device {
+        Device::new(executor, None)
+    }
+
+    /// A device of its own on the same hardware that checks each kernel against the reference the first time it runs, by the
+    /// rules of [`Verifying`]: the first kernel that differs fails what launched it, by name. Tensors of this device are
+    /// not on it; what is checked must be made there.
+    pub fn verified(&self) -> Device {
+        let verifying = Arc::new(Verifying::new(self.0.executor.clone()));
+        Device::new(verifying.clone(), Some(verifying))
+    }
+
+    /// What was checked so far on a device that [`Device::verified`] made; `None` on any other.
+    pub fn verification(&self) -> Option<Verification> {
+        self.0.verifying.as_ref().map(|verifying| verifying.verification())
+    }
+
+    fn new(executor: Arc<dyn Executor>, verifying: Option<Arc<Verifying>>) -> Device {
         Device(Arc::new(Inner {
             executor,
+            verifying,
             launcher: Mutex::default(),
             trace: Mutex::default(),
             pending: Mutex::default(),
