@@ -70,6 +70,9 @@ pub struct Train {
     /// Go on where an interrupted run into the same folder stopped
     #[arg(long)]
     pub resume: bool,
+    /// Check every kernel against a reference the first time it runs; the first that differs ends the run
+    #[arg(long)]
+    pub verify: bool,
 }
 
 #[derive(Args)]
@@ -107,6 +110,9 @@ pub struct Plan {
     pub recipe: String,
     /// key=value, for any key of the recipe
     pub overrides: Vec<String>,
+    /// For another device than the recipe's: cpu, wgpu:0, gpu
+    #[arg(long, value_name = "ID")]
+    pub device: Option<String>,
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,

@@ -21,6 +21,7 @@ mod simplify;
 mod views;
 
 pub use error::Error;
+pub use recompute::Recomputation;
 
 use lower::{Buffers, Home, Unit};
 use recompute::{Failure, Recomputed, recompute};
@@ -53,6 +54,8 @@ pub struct Compiled {
     pub program: Program,
     /// The graph after the graph passes, from which kernels were made.
     pub graph: Graph,
+    /// What the memory limit costs, where values are computed again.
+    pub recomputation: Option<Recomputation>,
     /// Time from recording to program.
     pub elapsed: Duration,
 }
@@ -125,12 +128,12 @@ pub fn compile(recording: &Recording, target: &dyn Target, options: Options) -> 
         slabs,
         notes,
     };
-    let units = match options.memory_limit {
+    let (units, recomputation) = match options.memory_limit {
         Some(limit) => fit(units, &buffers, &mut program, target, limit)?,
-        None => units,
+        None => (units, None),
     };
     program.steps = memory::flatten(units);
-    Ok(Compiled { program, graph, elapsed: started.elapsed() })
+    Ok(Compiled { program, graph, recomputation, elapsed: started.elapsed() })
 }
 
 /// Recomputes until the plan is within the limit; what is within already stays as it is.
@@ -140,21 +143,21 @@ fn fit(
     program: &mut Program,
     target: &dyn Target,
     limit: usize,
-) -> Result<Vec<Unit>, Error> {
+) -> Result<(Vec<Unit>, Option<Recomputation>), Error> {
     let plan = program.plan(1);
     if plan.total() <= limit {
-        return Ok(units);
+        return Ok((units, None));
     }
     let kept = plan.total() - plan.arena;
     let room = limit.saturating_sub(kept);
     let fitting = recompute(&units, buffers, target.capabilities(), plan.arena, room);
-    let Recomputed { units, specs, slabs, note } = fitting.map_err(|failure| match failure {
+    let Recomputed { units, specs, slabs, cost } = fitting.map_err(|failure| match failure {
         Failure::TooLarge(arena) => Error::MemoryLimit { limit, least: kept + arena },
         Failure::Place(message) => Error::place(message),
     })?;
     (program.buffers, program.slabs) = (specs, slabs);
-    program.notes.push(note);
-    Ok(units)
+    program.notes.push(cost.to_string());
+    Ok((units, Some(cost)))
 }
 
 /// The verifier after a pass, in tests and debug builds.

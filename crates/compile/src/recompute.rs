@@ -21,6 +21,7 @@ use again::rename;
 use facts::{Facts, outside};
 use replay::{Action, replay};
 use std::collections::{HashMap, HashSet};
+use std::fmt;
 use warploom_device::{BufferId, BufferSpec, Capabilities};
 
 /// Budgets shrink in steps of this part of the limit: more is lost between placed values than is foreseen.
@@ -31,8 +32,34 @@ pub(crate) struct Recomputed {
     pub units: Vec<Unit>,
     pub specs: Vec<BufferSpec>,
     pub slabs: Vec<usize>,
-    /// What it costs, for people.
-    pub note: String,
+    pub cost: Recomputation,
+}
+
+/// What it costs to compute values again instead of keeping them.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Recomputation {
+    /// Values computed again.
+    pub values: usize,
+    /// Steps that run for that, beside those of before.
+    pub steps: usize,
+    /// Their operations, as a share of those of before.
+    pub operations: f64,
+    /// Bytes of the arena if every value were kept.
+    pub arena_before: usize,
+    /// Bytes of the arena.
+    pub arena: usize,
+}
+
+impl fmt::Display for Recomputation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Recomputation { values, steps, operations, arena_before, arena } = self;
+        write!(
+            f,
+            "memory limit: {values} values recomputed by {steps} more steps, {:.1} % more operations; arena of \
+             {arena_before} bytes made {arena}",
+            100.0 * operations,
+        )
+    }
 }
 
 /// Why none fits.
@@ -61,8 +88,8 @@ pub(crate) fn recompute(
         let (specs, slabs) = place(&units, &writer.buffers, capabilities).map_err(Failure::Place)?;
         let arena = slabs.iter().sum::<usize>();
         least = least.min(arena);
-        let note = writer.tally.note(before, arena, facts.operations());
-        Ok(Some(Recomputed { units, specs, slabs, note }))
+        let cost = writer.tally.cost(before, arena, facts.operations());
+        Ok(Some(Recomputed { units, specs, slabs, cost }))
     };
     let size = |made: &Recomputed| made.slabs.iter().sum::<usize>();
     for tried in 0..STEPS {
@@ -93,14 +120,14 @@ struct Tally {
 }
 
 impl Tally {
-    fn note(&self, before: usize, after: usize, operations: f64) -> String {
-        format!(
-            "memory limit: {} values recomputed by {} more steps, {:.1} % more operations; arena of {before} bytes \
-             made {after}",
-            self.values.len(),
-            self.steps,
-            100.0 * self.operations / operations.max(1.0),
-        )
+    fn cost(&self, arena_before: usize, arena: usize, operations: f64) -> Recomputation {
+        Recomputation {
+            values: self.values.len(),
+            steps: self.steps,
+            operations: self.operations / operations.max(1.0),
+            arena_before,
+            arena,
+        }
     }
 }
 

@@ -9,6 +9,9 @@ type Problems = Vec<Problem>;
 /// All that is wrong with the values of a recipe.
 pub(crate) fn check(recipe: &Recipe) -> Problems {
     let mut problems = check_name(&recipe.name);
+    if let Some(Err(message)) = recipe.memory_limit.as_ref().map(|limit| limit.amount()) {
+        problems.push(Problem::value("memory_limit", message));
+    }
     problems.extend(check_split(recipe));
     problems.extend(check_network(&recipe.model));
     if !recipe.augment.is_empty() && matches!(recipe.data, Data::Csv { .. } | Data::Logistic) {

@@ -9,12 +9,17 @@ use std::time::Duration;
 use warploom_train::callbacks::{CsvLogger, EarlyStopping, ReduceOnPlateau, TensorBoard};
 use warploom_train::{Checkpoints, Fit};
 
-/// The fit without what writes files.
-pub(crate) fn prepared<'a>(recipe: &Recipe, splits: &'a Splits) -> Fit<'a> {
+/// The fit without what writes files, within so many bytes.
+pub(crate) fn prepared<'a>(recipe: &Recipe, splits: &'a Splits, memory_limit: Option<u64>) -> Fit<'a> {
     let train = &recipe.train;
-    let fit = Fit::epochs(train.epochs).batch(train.batch).shuffle(train.shuffle).seed(train.seed);
+    let batch = train.batch.examples().unwrap_or(1);
+    let fit = Fit::epochs(train.epochs).batch(batch).shuffle(train.shuffle).seed(train.seed);
     let network = recipe.model.clone();
     let fit = fit.test_data(&splits.test).layer_names(move |path| layer_name(&network, path));
+    let fit = match memory_limit {
+        Some(bytes) => fit.memory_limit(bytes),
+        None => fit,
+    };
     match &splits.validation {
         Some(validation) => fit.validation_data(validation),
         None => fit,

@@ -34,7 +34,7 @@ const PREVIOUS: &str = "previous";
 /// The key of the signature in the weights' header.
 const SIGNATURE: &str = "signature";
 
-/// What a run leaves behind: `run.json` (the layout's version, the command that repeats it), `recipe.toml`,
+/// What a run leaves behind: `run.json` (the layout's version, the command that repeats it, what memory it took), `recipe.toml`,
 /// `weights.safetensors`, `transform.json`, `metrics.jsonl` (epochs from 1, as on the page), `history.csv` and
 /// `tensorboard/` (epochs from 0, as Keras), `checkpoints/`, `summary.json` and `report.html`.
 #[derive(Clone, Debug)]
@@ -135,6 +135,18 @@ impl RunFolder {
             Some(transform) => write_atomically(&path, transform.to_json().as_bytes()),
             None => gone(&path, fs::remove_file(&path)),
         }
+    }
+
+    /// Adds to what [`RunFolder::begin`] wrote what memory the run took.
+    ///
+    /// # Errors
+    /// Files that cannot be read or written.
+    pub fn save_memory(&self, memory: &Value) -> Result<()> {
+        let path = self.file(FORMAT_FILE);
+        let text = fs::read_to_string(&path).map_err(Error::io("read", &path))?;
+        let mut about: Value = serde_json::from_str(&text).unwrap_or_default();
+        about["memory"] = memory.clone();
+        write_atomically(&path, format!("{about:#}\n").as_bytes())
     }
 
     /// The command that repeats the run in a folder, if that is known.

@@ -25,12 +25,17 @@ pub(crate) struct Judged {
     pub numbers: Vec<(f64, f64)>,
 }
 
-/// Has the model predict `data`, without augmentation.
-pub(crate) fn judged(model: &Model, data: &Dataset, transform: Option<&Transform>) -> Result<Judged> {
+/// Has the model predict `data`, without augmentation, in batches of at most `batch`: what training had room for.
+pub(crate) fn judged(
+    model: &Model,
+    data: &Dataset,
+    transform: Option<&Transform>,
+    batch: usize,
+) -> Result<Judged> {
     let mut all = Judged::default();
     let restored =
         |value: f32| transform.map_or(f64::from(value), |transform| transform.target.restore(value));
-    let batch = BATCH.min(data.len());
+    let batch = BATCH.min(batch).min(data.len());
     let mut loader = Loader::new(data, LoaderOptions { batch, shuffle: false, ..LoaderOptions::default() })?;
     for batch in loader.epoch(0, 0)? {
         let batch = batch?;

@@ -234,15 +234,14 @@ fn check_memory(recipe: &Recipe, signature: &Signature, device: &Device) -> Resu
             _ => shape = None,
         }
     }
+    let batch = recipe.train.batch.examples().unwrap_or(1);
     let copies = if matches!(recipe.train.optimizer, Optimizer::Sgd { .. }) { 2 } else { 3 };
-    let floats =
-        parameters.saturating_mul(copies).saturating_add(outputs.saturating_mul(recipe.train.batch as u128));
+    let floats = parameters.saturating_mul(copies).saturating_add(outputs.saturating_mul(batch as u128));
     let bytes = floats.saturating_mul(4);
     if bytes > memory as u128 {
         let reason = format!(
-            "{} has {memory} bytes in all; training {parameters} parameters in batches of {} takes at least {bytes}",
-            device.id(),
-            recipe.train.batch
+            "{} has {memory} bytes in all; training {parameters} parameters in batches of {batch} takes at least {bytes}",
+            device.id()
         );
         let asked = usize::try_from(bytes).unwrap_or(usize::MAX);
         let held = device.statistics().live_bytes;

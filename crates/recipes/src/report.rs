@@ -1,6 +1,7 @@
 //! The page of a run, filled.
 
 use crate::judge::{judged, pictures};
+use crate::memory::cost_line;
 use crate::model::learning_rates;
 use crate::network::layers;
 use crate::run::{Kept, Options, Outcome};
@@ -57,11 +58,13 @@ pub(crate) fn report(
         command: options.command.clone(),
         curves: curves(recipe, outcome),
         learning_rate: learning_rates(recipe, splits.steps(recipe), history, model)?,
-        layers: layers(model, recipe.train.batch)?,
+        layers: layers(model, plan.batch)?,
         samples_per_second: Some(history.samples_per_second()),
         recipe: Some(recipe.to_toml()),
         memory: Some(Memory {
             planned: plan.by_kind().iter().map(|(kind, bytes)| ((*kind).to_owned(), *bytes)).collect(),
+            limit: plan.memory_limit,
+            cost: plan.recomputation.map(|cost| cost_line(&cost)),
             measured_peak: Some(stages.peak_bytes),
             process_peak: process_peak(),
         }),
@@ -204,7 +207,8 @@ fn scores(recipe: &Recipe, outcome: &Outcome, page: &mut Report) {
 }
 
 fn results(recipe: &Recipe, splits: &Splits, model: &Model, page: &mut Report) -> Result<()> {
-    let judged = judged(model, &splits.test, splits.transform.as_ref())?;
+    let batch = recipe.train.batch.examples().unwrap_or(1);
+    let judged = judged(model, &splits.test, splits.transform.as_ref(), batch)?;
     let raw = splits.test_cells.as_ref().filter(|table| table.rows() == splits.test.len());
     let example = |index: usize| Example {
         source: splits.test_places.get(index).cloned(),

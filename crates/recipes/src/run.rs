@@ -3,21 +3,23 @@
 use crate::energy::Meter;
 use crate::fitting::{Callbacks, prepared};
 use crate::folder::RunFolder;
+use crate::memory::{Planned, memory_line, planned};
 use crate::model::{build, compile};
 use crate::over::{Over, check_epochs};
 use crate::place::placed;
 use crate::report::{Stages, report};
 use crate::schema::Recipe;
 use crate::source::{Splits, labelled};
-use crate::summary::{epoch_line, scores_kept, summary};
+use crate::summary::{epoch_line, memory, scores_kept, summary};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::{Instant, SystemTime};
+use warploom_device::Verification;
 use warploom_nn::{Model, Parameters};
 use warploom_tensor::{Device, Recorded};
 use warploom_train::checkpoint::inspect;
-use warploom_train::{EpochReport, History, Result, RunPlan, Scores, Training, dry_device};
+use warploom_train::{EpochReport, History, Result, RunPlan, Scores, Training};
 
 /// What a run is told beside its recipe.
 #[derive(Default)]
@@ -30,6 +32,8 @@ pub struct Options<'a> {
     pub stop: Option<&'a AtomicBool>,
     /// Goes on from the newest checkpoint in the folder, if there is one.
     pub resume: bool,
+    /// Checks every kernel against a reference the first time it runs.
+    pub verify: bool,
     /// The command that repeats the whole run, for its report: for one that is gone on with, see [`RunFolder::command`].
     pub command: Option<String>,
 }
@@ -63,6 +67,8 @@ pub struct Outcome {
     pub summary: Value,
     /// Joules, or why they are not known.
     pub joules: std::result::Result<f64, String>,
+    /// What was verified, where that was asked for.
+    pub verification: Option<Verification>,
     /// Whether `test` are the examples learned from, because the data has no others.
     pub test_is_train: bool,
     /// The page that shows the run; `None` after an interruption.
@@ -82,17 +88,25 @@ impl Outcome {
 /// What is wrong with data, shapes, folder or device. A refused resume leaves the folder as it was.
 pub fn train(recipe: &Recipe, options: &Options<'_>) -> Result<Trained> {
     let (began, started) = (SystemTime::now(), Instant::now());
-    let recipe = &settled(recipe);
+    let mut recipe = settled(recipe);
     let path = options.out.clone().unwrap_or_else(|| PathBuf::from("runs").join(&recipe.name));
+    let automatic = recipe.train.batch.examples().is_none();
+    if automatic && options.resume && path.join("recipe.toml").is_file() {
+        // The number that the run was begun with.
+        recipe.train.batch = RunFolder::open(&path, &[])?.1.train.batch;
+    }
+    let recipe = &recipe;
     let over = if options.resume { Over::read(&path)? } else { None };
     let over = match over {
         Some(over) if over.did(recipe) => return Ok(Trained::Before(Box::new(over))),
         other => other,
     };
     let device = Device::named(&recipe.device)?;
+    let device = if options.verify { device.verified() } else { device };
     let splits = Splits::new(recipe)?;
     let loading = started.elapsed().as_secs_f64();
-    let (recipe, signature) = (&splits.decided(recipe), splits.signature());
+    let Planned { recipe, plan, .. } = planned(&splits.decided(recipe), &splits, &device)?;
+    let (recipe, signature) = (&recipe, splits.signature());
     match over {
         Some(over) if over.did(recipe) => return Ok(Trained::Before(Box::new(over))),
         Some(over) => over.check(recipe)?,
@@ -103,7 +117,8 @@ pub fn train(recipe: &Recipe, options: &Options<'_>) -> Result<Trained> {
     let (folder, _lock) = RunFolder::create(&path)?;
     let mut callbacks = Callbacks::new(recipe, &folder);
     let meter = Meter::start();
-    let history = fitted(recipe, &splits, &mut model, &folder, &mut callbacks, options)?;
+    let run = Run { recipe, splits: &splits, folder: &folder, plan: &plan, automatic };
+    let history = fitted(&run, &mut model, &mut callbacks, options)?;
     let trained = started.elapsed().as_secs_f64();
     let joules = meter.and_then(|meter| meter.joules().ok_or_else(|| "the counter disappeared".into()));
     folder.save_weights(&model, recipe, &signature)?;
@@ -111,9 +126,12 @@ pub fn train(recipe: &Recipe, options: &Options<'_>) -> Result<Trained> {
     let kept = callbacks.kept().filter(|_| !history.interrupted());
     let known = joules.as_ref().ok().copied();
     let summary = summary(&folder, &device, &history, kept.as_ref(), peak_bytes, known);
+    folder.save_memory(&memory(history.plan(), peak_bytes))?;
     folder.save_summary(&summary)?;
     let test_is_train = splits.test_is_train;
-    let mut outcome = Outcome { folder, history, kept, summary, joules, test_is_train, report: None };
+    let verification = device.verification();
+    let mut outcome =
+        Outcome { folder, history, kept, summary, joules, verification, test_is_train, report: None };
     if !outcome.history.interrupted() {
         let stages = Stages { began, loading, trained, peak_bytes, started };
         outcome.report = Some(report(recipe, &splits, &model, &outcome, &stages, options)?);
@@ -121,15 +139,24 @@ pub fn train(recipe: &Recipe, options: &Options<'_>) -> Result<Trained> {
     Ok(Trained::Now(Box::new(outcome)))
 }
 
+/// What a run is fitted from.
+struct Run<'a> {
+    recipe: &'a Recipe,
+    splits: &'a Splits,
+    folder: &'a RunFolder,
+    plan: &'a RunPlan,
+    /// Whether the batch size was chosen by itself.
+    automatic: bool,
+}
+
 /// The fit of a run, into its folder.
 fn fitted(
-    recipe: &Recipe,
-    splits: &Splits,
+    run: &Run<'_>,
     model: &mut Model,
-    folder: &RunFolder,
     callbacks: &mut Callbacks,
     options: &Options<'_>,
 ) -> Result<History> {
+    let Run { recipe, splits, folder, plan, .. } = *run;
     let note = |text: &str| {
         if !options.quiet {
             eprintln!("{text}");
@@ -144,8 +171,12 @@ fn fitted(
     };
     folder.begin(recipe, splits.transform.as_ref(), options.command.as_deref())?;
     let mut record = folder.metrics(kept)?;
-    announce(model, splits, recipe, &note)?;
-    let fit = prepared(recipe, splits).checkpoints(Callbacks::checkpoints(recipe, folder, options.resume));
+    announce(run, model, &note)?;
+    let fit = prepared(recipe, splits, plan.memory_limit).checkpoints(Callbacks::checkpoints(
+        recipe,
+        folder,
+        options.resume,
+    ));
     let fit = if options.quiet { fit.quiet() } else { fit };
     let fit = if let Some(stop) = options.stop { fit.stop(stop) } else { fit };
     let fit = callbacks.add(fit).on_epoch(|report: &EpochReport<'_>| record.add(&epoch_line(report)));
@@ -201,11 +232,8 @@ pub fn evaluate(folder: &RunFolder, recipe: &Recipe, data: Option<&Path>) -> Res
 pub fn plan(recipe: &Recipe) -> Result<(RunPlan, Recorded)> {
     let device = Device::named(&recipe.device)?;
     let splits = Splits::new(recipe)?;
-    let (recipe, signature) = (&splits.decided(recipe), splits.signature());
-    let mut model = build(recipe, &signature, &dry_device(&device))?;
-    compile(recipe, &signature, splits.steps(recipe), &mut model)?;
-    let planned = model.plan_data(&splits.train, &prepared(recipe, &splits));
-    planned.map_err(|error| placed(error, &recipe.model))
+    let Planned { plan, step, .. } = planned(&splits.decided(recipe), &splits, &device)?;
+    Ok((plan, step))
 }
 
 /// The recipe with its paths made absolute, so that the run can be evaluated from anywhere.
@@ -219,7 +247,8 @@ fn settled(recipe: &Recipe) -> Recipe {
     recipe
 }
 
-fn announce(model: &Model, splits: &Splits, recipe: &Recipe, note: &dyn Fn(&str)) -> Result<()> {
+fn announce(run: &Run<'_>, model: &Model, note: &dyn Fn(&str)) -> Result<()> {
+    let Run { recipe, splits, plan, .. } = *run;
     splits.notes.iter().for_each(|text| note(text));
     let capabilities = model.device().capabilities();
     let held = splits.validation.as_ref().map_or(0, |data| data.len());
@@ -232,7 +261,10 @@ fn announce(model: &Model, splits: &Splits, recipe: &Recipe, note: &dyn Fn(&str)
         "{} parameters; {} examples to learn from, {held} to watch, {tested} to test; batches of {}",
         model.parameter_count()?,
         splits.train.len(),
-        recipe.train.batch
+        plan.batch
     ));
+    if run.automatic || plan.memory_limit.is_some() {
+        note(&memory_line(plan));
+    }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! The data of a recipe: what is learned from, watched and tested on, and the steps from raw values that were fitted.
 
-use crate::schema::{Augment, Broken, Data, Pixels, Recipe, SplitRule, Task};
+use crate::schema::{Augment, Batch, Broken, Data, Pixels, Recipe, SplitRule, Task};
 use crate::signature::Signature;
 use crate::tables;
 use std::path::{Path, PathBuf};
@@ -88,8 +88,8 @@ impl Splits {
             let steps = recipe.augment.iter().map(step).collect();
             splits.train = splits.train.with_augmentation(Augmentation::new(steps)?)?;
         }
-        let (batch, examples) = (recipe.train.batch, splits.train.len());
-        if batch > examples {
+        let examples = splits.train.len();
+        if let Some(batch) = recipe.train.batch.examples().filter(|batch| *batch > examples) {
             splits.notes.push(format!(
                 "`train.batch` is {batch}, but {examples} examples are learned from: a batch has {examples}"
             ));
@@ -102,15 +102,17 @@ impl Splits {
         Signature::of(&self.train, self.transform.as_ref())
     }
 
-    /// Examples in a batch.
+    /// Examples in a batch; 1 where that is not known yet.
     fn batch(&self, recipe: &Recipe) -> usize {
-        recipe.train.batch.min(self.train.len()).max(1)
+        recipe.train.batch.examples().unwrap_or(1).min(self.train.len()).max(1)
     }
 
     /// The recipe with what the data decided.
     pub(crate) fn decided(&self, recipe: &Recipe) -> Recipe {
         let mut decided = Recipe { task: self.task, ..recipe.clone() };
-        decided.train.batch = self.batch(recipe);
+        if recipe.train.batch.examples().is_some() {
+            decided.train.batch = Batch::Examples(self.batch(recipe));
+        }
         decided
     }
 

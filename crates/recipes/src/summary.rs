@@ -4,7 +4,7 @@ use crate::folder::RunFolder;
 use crate::run::Kept;
 use serde_json::{Map, Value, json};
 use warploom_tensor::Device;
-use warploom_train::{EpochReport, History, Outcome, Scores};
+use warploom_train::{EpochReport, History, Outcome, RunPlan, Scores};
 
 /// Numbers by name; one that is not finite becomes null.
 fn object(scores: impl IntoIterator<Item = (String, f64)>) -> Value {
@@ -33,6 +33,29 @@ pub(crate) fn epoch_line(report: &EpochReport<'_>) -> Value {
         line["skipped_steps"] = json!(report.skipped_steps);
     }
     line
+}
+
+/// What a memory limit costs a training step, null where nothing is computed again.
+pub fn recomputed(plan: &RunPlan) -> Value {
+    plan.recomputation.map_or(Value::Null, |cost| {
+        json!({
+            "values": cost.values,
+            "kernels": cost.steps,
+            "bytes_saved": cost.arena_before.saturating_sub(cost.arena),
+            "more_operations_percent": rounded(100.0 * cost.operations, 2),
+        })
+    })
+}
+
+/// What `run.json` keeps of a run's memory.
+pub(crate) fn memory(plan: &RunPlan, peak_bytes: u64) -> Value {
+    json!({
+        "batch": plan.batch,
+        "limit": plan.memory_limit,
+        "planned_bytes": plan.planned_bytes(),
+        "peak_bytes": peak_bytes,
+        "recomputed": recomputed(plan),
+    })
 }
 
 /// The scores of the epoch whose weights were kept: the last, where no other was.
@@ -67,6 +90,11 @@ pub(crate) fn summary(
         "joules": joules,
         "samples_per_second": history.samples_per_second().round(),
     });
+    summary["batch"] = json!(history.plan().batch);
+    if let Some(limit) = history.plan().memory_limit {
+        summary["memory_limit"] = json!(limit);
+        summary["recomputed"] = recomputed(history.plan());
+    }
     if let Some(kept) = kept {
         summary["best_epoch"] = json!(kept.epoch);
     }

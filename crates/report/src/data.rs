@@ -167,6 +167,10 @@ pub struct BestEpoch {
 pub struct Memory {
     /// Planned before the first batch, by kind: state, arena, rings, derived.
     pub planned: Vec<(String, u64)>,
+    /// What the plan was to keep to, if a limit was set.
+    pub limit: Option<u64>,
+    /// What keeping to it costs: `12 values computed again, 8.5 % more operations`.
+    pub cost: Option<String>,
     /// The most that was allocated of what the plan counts.
     pub measured_peak: Option<u64>,
     /// The most that the whole process occupied: program, libraries and loaded data included.

@@ -70,6 +70,8 @@ fn filled(text: &str, number: f64, length: usize) -> Report {
         regressions: vec![regression],
         memory: Some(Memory {
             planned: vec![(text.into(), u64::MAX); length],
+            limit: Some(u64::MAX),
+            cost: Some(text.into()),
             measured_peak: Some(0),
             process_peak: Some(u64::MAX),
         }),

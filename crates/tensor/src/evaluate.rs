@@ -168,7 +168,7 @@ impl<'a> Run<'a> {
                 if let Some(warning) = misses.count(self.line, &recording.graph) {
                     let _ = writeln!(std::io::stderr(), "{warning}");
                 }
-                let program = compiled(self.device, &recording, self.device.memory_limit())?;
+                let (program, _) = compiled(self.device, &recording, self.device.memory_limit())?;
                 let compiled = queue.adopt(self.device, self.device.executor().prepare(program)?)?;
                 cache.insert(hash, &trace.tokens, compiled)
             }

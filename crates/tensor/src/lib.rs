@@ -84,6 +84,7 @@ pub use scope::{module_path, module_scope};
 pub use tensor::Tensor;
 pub use variable::Variable;
 pub use views::Range;
+pub use warploom_compile::Recomputation;
 pub use warploom_graph::{
     CallGradient, ContractAxes, DType, Dims, Elementwise, ElementwiseMethods, Origin, Reduction, ScatterKind,
     SpatialWindow,

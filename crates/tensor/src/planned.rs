@@ -8,7 +8,7 @@ use crate::tensor::Tensor;
 use crate::variable::Slot;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use warploom_compile::{Options, compile};
+use warploom_compile::{Options, Recomputation, compile};
 use warploom_device::{Plan, Program};
 use warploom_graph::{Recording, Type};
 
@@ -24,6 +24,7 @@ pub struct Planned {
     /// Values from outside; they follow the inputs that a run hands in.
     pub(crate) captured: Vec<Tensor>,
     memory_limit: Option<usize>,
+    recomputation: Option<Recomputation>,
     pub(crate) elapsed: Duration,
 }
 
@@ -36,9 +37,9 @@ impl Planned {
         memory_limit: Option<usize>,
     ) -> Result<Planned, Error> {
         let started = Instant::now();
-        let program = compiled(device, &recording, memory_limit)?;
+        let (program, recomputation) = compiled(device, &recording, memory_limit)?;
         let (device, elapsed) = (device.clone(), started.elapsed());
-        Ok(Planned { device, recording, program, slots, captured, memory_limit, elapsed })
+        Ok(Planned { device, recording, program, slots, captured, memory_limit, recomputation, elapsed })
     }
 
     /// Makes the program ready to run, with its memory.
@@ -91,6 +92,11 @@ impl Planned {
     pub fn memory_limit(&self) -> Option<usize> {
         self.memory_limit
     }
+
+    /// What the limit costs, where values are computed again.
+    pub fn recomputation(&self) -> Option<Recomputation> {
+        self.recomputation
+    }
 }
 
 /// Compiles a recording for a device.
@@ -98,10 +104,11 @@ pub(crate) fn compiled(
     device: &Device,
     recording: &Recording,
     memory_limit: Option<usize>,
-) -> Result<Arc<Program>, Error> {
+) -> Result<(Arc<Program>, Option<Recomputation>), Error> {
     if cfg!(debug_assertions) {
         warploom_graph::verify::verify(&recording.graph)?;
     }
     let options = Options { memory_limit, ..Options::default() };
-    Ok(Arc::new(compile(recording, device.executor().target(), options)?.program))
+    let compiled = compile(recording, device.executor().target(), options)?;
+    Ok((Arc::new(compiled.program), compiled.recomputation))
 }

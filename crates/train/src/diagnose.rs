@@ -7,6 +7,7 @@
 use crate::error::Result;
 use std::collections::HashSet;
 use std::fmt;
+use warploom_device::Program;
 use warploom_graph::{
     DType, Dims, Elementwise, Graph, Literal, Node, Op, Origin, ParameterRole, Recording, Reduction,
     ResultRole, Type, Value,
@@ -279,7 +280,6 @@ fn flatten(
 }
 
 /// Whether a program draws random numbers: their state is `u32[3]`.
-pub(crate) fn draws(program: &Recorded) -> bool {
-    let state = Type::new(DType::U32, &[3]);
-    program.program().states.contains(&state)
+pub(crate) fn draws(program: &Program) -> bool {
+    program.states.contains(&Type::new(DType::U32, &[3]))
 }

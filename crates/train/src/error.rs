@@ -1,5 +1,6 @@
 //! What can go wrong between examples and a trained model.
 
+use crate::memory::Shortage;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,8 @@ pub enum Error {
     Data(warploom_data::Error),
     /// Something given by the caller cannot be used: what, why, what to do.
     Invalid(String),
+    /// A fit that needs more memory than it may take.
+    Memory(Box<Shortage>),
     /// The operating system refused.
     Io {
         /// What was being done, such as `write`.
@@ -54,6 +57,7 @@ impl Error {
         match self {
             Error::Tensor(Device(DeviceError::IndexOutOfRange { .. }) | Graph(_)) => Cause::Input,
             Error::Tensor(Device(_) | NoDevice { .. } | MemoryLimit { .. }) => Cause::Device,
+            Error::Memory(_) => Cause::Device,
             Error::Data(_) | Error::Invalid(_) | Error::Io { .. } => Cause::Input,
         }
     }
@@ -65,6 +69,7 @@ impl fmt::Display for Error {
             Error::Tensor(error) => error.fmt(f),
             Error::Data(error) => error.fmt(f),
             Error::Invalid(message) => f.write_str(message),
+            Error::Memory(shortage) => shortage.fmt(f),
             Error::Io { doing, path, source } => {
                 write!(
                     f,
@@ -82,7 +87,7 @@ impl std::error::Error for Error {
             Error::Tensor(error) => Some(error),
             Error::Data(error) => Some(error),
             Error::Io { source, .. } => Some(source),
-            Error::Invalid(_) => None,
+            Error::Invalid(_) | Error::Memory(_) => None,
         }
     }
 }

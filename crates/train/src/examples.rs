@@ -162,14 +162,19 @@ impl Examples {
     /// What sends batches.
     pub fn feed(&self, batch: usize, shuffle: bool, seed: u64) -> Result<Feed> {
         Ok(match self {
-            Examples::Data(data) => {
-                let options = LoaderOptions { batch, shuffle, seed, ..LoaderOptions::default() };
-                Feed::Loader(Loader::new(data, options)?)
-            }
+            Examples::Data(data) => Feed::Loader(Loader::new(data, options(batch, shuffle, seed))?),
             Examples::Tensors { rows, .. } => {
                 Feed::Rows { all: rows.clone(), order: Vec::new(), batch, shuffle, seed }
             }
         })
+    }
+
+    /// Bytes of host memory that [`Examples::feed`] takes to prepare batches.
+    pub fn host_bytes(&self, batch: usize, shuffle: bool) -> u64 {
+        match self {
+            Examples::Data(data) => options(batch, shuffle, 0).planned_bytes(data),
+            Examples::Tensors { .. } => 0,
+        }
     }
 
     /// Where a number that is not finite stands, in words. Data sets have none: they were checked when they were made.
@@ -188,6 +193,10 @@ impl Examples {
         }
         Ok(None)
     }
+}
+
+fn options(batch: usize, shuffle: bool, seed: u64) -> LoaderOptions {
+    LoaderOptions { batch, shuffle, seed, ..LoaderOptions::default() }
 }
 
 /// Sends batches into a program's input memories.
@@ -216,14 +225,6 @@ impl Feed {
                 Batches::Rows { rest: &order[(start * *batch).min(order.len())..], batch: *batch }
             }
         })
-    }
-
-    /// Bytes of host memory it holds to prepare batches.
-    pub fn host_bytes(&self) -> u64 {
-        match self {
-            Feed::Loader(loader) => loader.planned_bytes(),
-            Feed::Rows { .. } => 0,
-        }
     }
 }
 

@@ -5,6 +5,8 @@ use crate::checkpoint::Checkpoints;
 use crate::diagnose::LayerName;
 use crate::error::{Error, Result};
 use crate::history::Scores;
+#[cfg(doc)]
+use crate::plan::RunPlan;
 use std::sync::atomic::{AtomicBool, Ordering};
 use warploom_data::Dataset;
 use warploom_tensor::Tensor;
@@ -52,6 +54,7 @@ pub struct Fit<'a> {
     pub(crate) validation_steps: Option<usize>,
     pub(crate) validation_every: usize,
     pub(crate) test: Option<&'a Dataset>,
+    pub(crate) memory_limit: Option<u64>,
     pub(crate) quiet: bool,
     pub(crate) stop: Option<&'a AtomicBool>,
     pub(crate) on_epoch: Option<OnEpoch<'a>>,
@@ -78,6 +81,7 @@ impl<'a> Fit<'a> {
             validation_steps: None,
             validation_every: 1,
             test: None,
+            memory_limit: None,
             quiet: false,
             stop: None,
             on_epoch: None,
@@ -167,6 +171,15 @@ impl<'a> Fit<'a> {
     /// Evaluates this data set after the last epoch: see [`crate::History::test`].
     pub fn test_data(self, data: &'a Dataset) -> Fit<'a> {
         Fit { test: Some(data), ..self }
+    }
+
+    /// Keeps the fit within so many bytes, all of them counted: what [`RunPlan::planned_bytes`] says, which is what is
+    /// allocated. Where it would take more, a launch holds one step, and values are computed again instead of being kept,
+    /// with the same bits; [`RunPlan::recomputation`] says what that costs. Where that does not do, or a device is known to
+    /// have less memory than the fit takes, the fit ends before its first batch with [`Error::Memory`], which says what
+    /// would do. Finding where a number began that is not finite looks at every value, and may take more.
+    pub fn memory_limit(self, bytes: u64) -> Fit<'a> {
+        Fit { memory_limit: Some(bytes), ..self }
     }
 
     /// Prints nothing.

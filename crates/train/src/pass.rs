@@ -5,7 +5,8 @@
 
 use crate::error::Result;
 use crate::examples::{Examples, Feed};
-use warploom_tensor::{Bound, Device, Error, Tensor};
+use std::time::Instant;
+use warploom_tensor::{Bound, Device, Error, Planned, Tensor};
 
 /// Multiply-adds of one forward pass up to which steps are put into one launch; a launch stays below some 10 ms.
 const WORK: usize = 20_000_000;
@@ -13,17 +14,153 @@ const WORK: usize = 20_000_000;
 const STEPS: usize = 128;
 /// Most bytes of batches in one launch.
 const BYTES: usize = 1 << 20;
-/// Input sets of a program: one is filled while another runs.
+/// Input sets of a program that is launched more than once an epoch: one is filled while another runs.
 const SLOTS: usize = 2;
+
+/// What is done to keep a fit within a memory limit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Saving {
+    /// Nothing.
+    None,
+    /// A launch holds one step, so that its input sets are smallest.
+    Steps,
+    /// That, and values are computed again where a program's arena would take more bytes than these.
+    Arena(usize),
+}
+
+/// How examples are walked.
+#[derive(Clone, Copy)]
+pub(crate) struct Walk {
+    /// Examples in a batch.
+    pub batch: usize,
+    /// Batches at most.
+    pub steps: Option<usize>,
+    /// Multiply-adds for one example.
+    pub work: usize,
+    /// Memory.
+    pub saving: Saving,
+}
+
+/// The programs of a pass, compiled, of which nothing is on the device yet.
+pub(crate) struct Draft {
+    stages: Vec<Planned>,
+    /// Steps and launches of each stage.
+    extents: Vec<(usize, usize)>,
+    /// Kernels of one step on a full batch.
+    pub kernels: usize,
+    /// The smallest arena that was reached, where one is larger than it may be.
+    pub least_arena: Option<usize>,
+    /// Time to record and compile them, in milliseconds.
+    pub compile_ms: f64,
+    batches: usize,
+    examples: usize,
+}
+
+impl Draft {
+    /// Plans `body` (features, targets, weights, rows).
+    pub fn new(
+        device: &Device,
+        examples: &Examples,
+        walk: Walk,
+        body: impl Fn(&Tensor, &Tensor, Option<&Tensor>, usize) -> std::result::Result<(), Error>,
+    ) -> Result<Draft> {
+        let started = Instant::now();
+        let batch = walk.batch;
+        let most = walk.steps.map_or(usize::MAX, |steps| steps.saturating_mul(batch));
+        let count = examples.len().min(most);
+        let (full, last) = (count / batch, count % batch);
+        let mut draft = Draft {
+            stages: Vec::new(),
+            extents: Vec::new(),
+            kernels: 0,
+            least_arena: None,
+            compile_ms: 0.0,
+            batches: count.div_ceil(batch),
+            examples: count,
+        };
+        for (rows, batches) in [(batch, full), (last, usize::from(last > 0))] {
+            if batches == 0 || rows == 0 {
+                continue;
+            }
+            let plan = || {
+                device.try_plan(&examples.specs(rows), |inputs| {
+                    let (x, y, weights) = examples.record(inputs);
+                    body(&x, &y, weights.as_ref(), rows)?;
+                    Ok(Vec::new())
+                })
+            };
+            let mut planned = plan()?;
+            if draft.kernels == 0 {
+                draft.kernels = planned.program().kernel_count();
+            }
+            let mut steps = 1;
+            match walk.saving {
+                Saving::None => {
+                    steps = steps_in_a_launch(batches, most_steps(&planned, rows, walk.work));
+                    if steps > 1 {
+                        planned = planned.repeat(steps, &vec![true; planned.inputs().len()])?;
+                    }
+                }
+                Saving::Steps => {}
+                Saving::Arena(bytes) => planned = draft.within(device, planned, bytes, plan)?,
+            }
+            draft.stages.push(planned);
+            draft.extents.push((steps, batches / steps));
+        }
+        draft.compile_ms = started.elapsed().as_secs_f64() * 1e3;
+        Ok(draft)
+    }
+
+    /// The program again with an arena of at most so many bytes, or as it is where that cannot be.
+    fn within(
+        &mut self,
+        device: &Device,
+        planned: Planned,
+        bytes: usize,
+        plan: impl Fn() -> std::result::Result<Planned, Error>,
+    ) -> Result<Planned> {
+        let arena = planned.plan().arena;
+        if arena <= bytes {
+            return Ok(planned);
+        }
+        let beside = planned.plan().total() - arena;
+        match device.with_memory_limit(Some(beside.saturating_add(bytes)), plan) {
+            Err(Error::MemoryLimit { least, .. }) => {
+                self.least_arena = self.least_arena.max(Some(least.saturating_sub(beside)));
+                Ok(planned)
+            }
+            other => Ok(other?),
+        }
+    }
+
+    /// The programs, each with how many sets of inputs and outputs it has.
+    pub fn programs(&self) -> impl Iterator<Item = (&Planned, usize)> {
+        self.stages.iter().zip(&self.extents).map(|(planned, (_, launches))| (planned, sets(*launches)))
+    }
+
+    /// Takes the memory of the programs.
+    pub fn ready(self) -> Result<Pass> {
+        let stages = self.stages.into_iter().zip(self.extents).map(|(planned, (steps, launches))| {
+            Ok(Stage { bound: planned.ready()?.bind(sets(launches))?, steps, launches, slot: 0 })
+        });
+        let stages = stages.collect::<Result<_>>()?;
+        Ok(Pass { stages, batches: self.batches, examples: self.examples })
+    }
+
+    /// Steps of an epoch.
+    pub fn batches(&self) -> usize {
+        self.batches
+    }
+
+    /// Examples of an epoch.
+    pub fn examples(&self) -> usize {
+        self.examples
+    }
+}
 
 /// Recorded programs over some examples.
 pub(crate) struct Pass {
     stages: Vec<Stage>,
-    /// Slabs of every program that was compiled for it.
-    pub slabs: Vec<Vec<usize>>,
-    pub compile_ms: f64,
-    /// Kernels of one step on a full batch.
-    pub kernels: usize,
     batches: usize,
     examples: usize,
 }
@@ -38,67 +175,7 @@ struct Stage {
     slot: usize,
 }
 
-/// How examples are walked.
-#[derive(Clone, Copy)]
-pub(crate) struct Walk {
-    /// Examples in a batch.
-    pub batch: usize,
-    /// Batches at most.
-    pub steps: Option<usize>,
-}
-
 impl Pass {
-    /// Records `body` (features, targets, weights, rows). `work` is multiply-adds for one example.
-    pub fn record(
-        device: &Device,
-        examples: &Examples,
-        walk: Walk,
-        work: usize,
-        body: impl Fn(&Tensor, &Tensor, Option<&Tensor>, usize) -> std::result::Result<(), Error>,
-    ) -> Result<Pass> {
-        let batch = walk.batch;
-        let most = walk.steps.map_or(usize::MAX, |steps| steps.saturating_mul(batch));
-        let count = examples.len().min(most);
-        let (full, last) = (count / batch, count % batch);
-        let mut pass = Pass {
-            stages: Vec::new(),
-            slabs: Vec::new(),
-            compile_ms: 0.0,
-            kernels: 0,
-            batches: count.div_ceil(batch),
-            examples: count,
-        };
-        for (rows, batches) in [(batch, full), (last, usize::from(last > 0))] {
-            if batches == 0 || rows == 0 {
-                continue;
-            }
-            let mut recorded = device.try_record(&examples.specs(rows), |inputs| {
-                let (x, y, weights) = examples.record(inputs);
-                body(&x, &y, weights.as_ref(), rows)?;
-                Ok(Vec::new())
-            })?;
-            if pass.kernels == 0 {
-                pass.kernels = recorded.launches_per_run();
-            }
-            let bytes: usize = recorded.inputs().iter().map(|ty| ty.bytes()).sum();
-            let most = (WORK / rows.saturating_mul(work).max(1)).min(BYTES / bytes.max(1)).clamp(1, STEPS);
-            let steps = steps_in_a_launch(batches, most);
-            pass.note(&recorded);
-            if steps > 1 {
-                recorded = recorded.repeat(steps, &vec![true; recorded.inputs().len()])?;
-                pass.note(&recorded);
-            }
-            let bound = recorded.bind(SLOTS)?;
-            pass.stages.push(Stage { bound, steps, launches: batches / steps, slot: 0 });
-        }
-        Ok(pass)
-    }
-
-    fn note(&mut self, recorded: &warploom_tensor::Recorded) {
-        self.slabs.push(recorded.program().slabs.clone());
-        self.compile_ms += recorded.compile_ms();
-    }
-
     /// The programs with their memories.
     pub fn programs(&self) -> impl Iterator<Item = &Bound> {
         self.stages.iter().map(|stage| &stage.bound)
@@ -150,7 +227,7 @@ impl Pass {
                     batches.send(&stage.bound, stage.slot, step)?;
                 }
                 stage.bound.launch(stage.slot)?;
-                stage.slot = (stage.slot + 1) % SLOTS;
+                stage.slot = (stage.slot + 1) % stage.bound.slots();
                 sent += stage.steps;
                 if !go_on(sent)? {
                     return Ok(sent);
@@ -160,6 +237,17 @@ impl Pass {
         }
         Ok(sent)
     }
+}
+
+/// Input sets of a program with so many launches an epoch.
+fn sets(launches: usize) -> usize {
+    SLOTS.min(launches)
+}
+
+/// Most steps of a program that a launch may hold.
+fn most_steps(planned: &Planned, rows: usize, work: usize) -> usize {
+    let bytes: usize = planned.inputs().iter().map(|ty| ty.bytes()).sum();
+    (WORK / rows.saturating_mul(work).max(1)).min(BYTES / bytes.max(1)).clamp(1, STEPS)
 }
 
 /// The largest divisor of an epoch's batches up to `most`.

@@ -2,9 +2,9 @@
 
 use crate::diagnose::draws;
 use std::collections::HashSet;
-use warploom_device::Plan;
+use warploom_device::{Plan, Program};
 use warploom_graph::Type;
-use warploom_tensor::{Bound, Error, Variable};
+use warploom_tensor::{Error, Recomputation, Variable};
 
 /// The memory a fit uses, by kind, and what was compiled for it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -23,6 +23,12 @@ pub struct RunPlan {
     pub examples: [usize; 3],
     /// Training steps in an epoch.
     pub steps: usize,
+    /// Examples in a batch.
+    pub batch: usize,
+    /// The limit on [`RunPlan::planned_bytes`] that was set.
+    pub memory_limit: Option<u64>,
+    /// What the limit costs a training step, where values are computed again.
+    pub recomputation: Option<Recomputation>,
 }
 
 impl RunPlan {
@@ -71,19 +77,17 @@ impl Sum {
         self.plan.state += bytes;
     }
 
-    /// Counts what a program has of its own.
-    pub fn program(&mut self, bound: &Bound) {
-        let recorded = bound.recorded();
-        let program = recorded.program();
+    /// Counts what a program has of its own, with so many sets of inputs and outputs.
+    pub fn program(&mut self, program: &Program, inputs: &[Type], sets: usize) {
         let bytes = |types: &[Type]| types.iter().map(Type::bytes).sum::<usize>();
-        self.plan.rings += bound.slots() * (bytes(recorded.inputs()) + bytes(recorded.outputs()));
+        self.plan.rings += sets * (bytes(inputs) + bytes(&program.outputs));
         self.plan.derived += program.plan(0).derived;
-        self.draws |= draws(recorded);
+        self.draws |= draws(program);
         self.slabs(&program.slabs);
     }
 
     /// Makes room in the arena.
-    pub fn slabs(&mut self, slabs: &[usize]) {
+    fn slabs(&mut self, slabs: &[usize]) {
         for (position, bytes) in slabs.iter().enumerate() {
             // A slab is never empty.
             let bytes = (*bytes).max(1);

@@ -12,7 +12,7 @@ use crate::pass::Pass;
 use crate::progress::Progress;
 use crate::rate::ScheduledRate;
 use crate::saver::{Parts, Saver, states};
-use crate::session::{Evaluation, Session, Split};
+use crate::session::{Evaluation, Planner, Session, Split};
 use crate::totals::Totals;
 use crate::weighting::ClassWeights;
 use std::time::{Duration, Instant};
@@ -52,7 +52,9 @@ struct Now<'t, 'f> {
 
 impl<'t, 'f> Trainer<'t, 'f> {
     pub fn new(model: &'t Model, compiled: &'t mut Compiled, split: &'t Split, fit: Fit<'f>) -> Result<Self> {
-        let session = Session::new(model, compiled, split, &fit)?;
+        let planner = Planner::new(model, compiled, split, &fit)?;
+        let drafts = planner.fitting()?;
+        let session = planner.session(drafts)?;
         let Session { train, feed, totals, class_weights, validation, test, plan } = session;
         let terms = Terms {
             examples: split.train.len(),
@@ -132,7 +134,7 @@ impl<'t, 'f> Trainer<'t, 'f> {
     fn steps(&mut self) -> Result<bool> {
         let Trainer { train, feed, now } = self;
         let device = now.model.device();
-        let draws = train.programs().any(|bound| draws(bound.recorded()));
+        let draws = train.programs().any(|bound| draws(bound.recorded().program()));
         let random_state = || if draws { device.random_state() } else { Ok(None) };
         loop {
             // A launch holds several steps; those of its first that are done already are passed over.

@@ -6,10 +6,9 @@ use crate::examples::Examples;
 use crate::fit::{Evaluate, Fit, Held};
 use crate::history::{History, Scores};
 use crate::metrics::Metric;
-use crate::pass::Walk;
 use crate::plan::RunPlan;
 use crate::predict;
-use crate::session::{Evaluation, Session, Split};
+use crate::session::{Evaluation, Planner, Split};
 use crate::trainer::Trainer;
 use crate::weighting::{self, LossFunction};
 use std::sync::Arc;
@@ -103,6 +102,14 @@ pub trait Training {
     /// # Errors
     /// As [`Training::fit`].
     fn plan_data(&mut self, data: &Dataset, fit: &Fit<'_>) -> Result<(RunPlan, Recorded)>;
+
+    /// The largest batch, up to all examples, with which this fit keeps to its memory limit, else to the device's memory
+    /// less a fifth of it. What is recorded is planned, and nothing of it allocated.
+    ///
+    /// # Errors
+    /// As [`Training::fit`]; [`Error::Memory`] where not even one example fits; a device that does not say what memory it
+    /// has, where no limit is set.
+    fn largest_batch(&mut self, data: &Dataset, fit: &Fit<'_>) -> Result<usize>;
 }
 
 impl Training for Model {
@@ -183,11 +190,19 @@ impl Training for Model {
         let attached = Attached::of(self)?;
         let compiled = attached.lock()?;
         let split = Split::new(self, Examples::data(data), fit)?;
-        let session = Session::new(self, &compiled, &split, fit)?;
-        let Some(program) = session.train.programs().next() else {
+        let drafts = Planner::new(self, &compiled, &split, fit)?.fitting()?;
+        let Some((program, _)) = drafts.train.programs().next() else {
             return Err(Error::invalid("there are no examples to learn from"));
         };
-        Ok((session.plan.clone(), program.recorded().clone()))
+        Ok((drafts.plan.clone(), program.clone().ready()?))
+    }
+
+    fn largest_batch(&mut self, data: &Dataset, fit: &Fit<'_>) -> Result<usize> {
+        fit.check()?;
+        let attached = Attached::of(self)?;
+        let compiled = attached.lock()?;
+        let split = Split::new(self, Examples::data(data), fit)?;
+        Planner::new(self, &compiled, &split, fit)?.largest_batch()
     }
 }
 
@@ -204,8 +219,8 @@ fn evaluate(model: &Model, examples: &Examples, how: Evaluate<'_>) -> Result<Sco
     how.check()?;
     let attached = Attached::of(model)?;
     let compiled = compiled_here(model, &attached)?;
-    let walk = Walk { batch: how.batch, steps: how.steps };
-    let scores = Evaluation::new(model, &compiled, examples, walk)?.run(&compiled, || true)?;
+    let mut evaluation = Evaluation::new(model, &compiled, examples, how.batch, how.steps)?;
+    let scores = evaluation.run(&compiled, || true)?;
     Ok(scores.unwrap_or_default())
 }
 

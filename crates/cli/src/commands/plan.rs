@@ -10,7 +10,9 @@ use warploom::recipes;
 
 pub fn plan(given: &Plan) -> Ended {
     end_at_once();
-    let recipe = recipes::find(&given.recipe, &given.overrides)?;
+    let device = given.device.iter().map(|id| format!("device={id}"));
+    let overrides: Vec<String> = given.overrides.iter().cloned().chain(device).collect();
+    let recipe = recipes::find(&given.recipe, &overrides)?;
     let (plan, recorded) = recipes::plan(&recipe)?;
     let kinds = plan.by_kind();
     if given.json {
@@ -24,6 +26,9 @@ pub fn plan(given: &Plan) -> Ended {
             "kernels": plan.kernels,
             "device": recorded.device().id(),
             "host_ring_bytes": plan.host_ring,
+            "batch": plan.batch,
+            "memory_limit": plan.memory_limit,
+            "recomputed": recipes::recomputed(&plan),
         }));
         return Ok(ExitCode::SUCCESS);
     }
@@ -31,8 +36,7 @@ pub fn plan(given: &Plan) -> Ended {
     line(format_args!("{} on {}: {} parameters", recipe.name, recorded.device().id(), plan.parameters));
     line(format_args!(
         "{train} examples to learn from, {validation} to watch, {test} to test; {} steps an epoch, batches of {}",
-        plan.steps,
-        recipe.train.batch.min(train)
+        plan.steps, plan.batch
     ));
     line(format_args!("{} kernels a step; all programs compiled in {:.1} ms", plan.kernels, plan.compile_ms));
     let about = [
@@ -46,6 +50,10 @@ pub fn plan(given: &Plan) -> Ended {
         rows.push(vec![format!("{kind:<8} {about}"), bytes(*count)]);
     }
     rows.push(vec!["planned".into(), bytes(plan.planned_bytes())]);
+    if let Some(limit) = plan.memory_limit {
+        rows.push(vec!["limit".into(), bytes(limit)]);
+    }
     table(&rows);
+    recorded.program().notes.iter().for_each(line);
     Ok(ExitCode::SUCCESS)
 }

@@ -24,6 +24,7 @@ pub fn train(given: &Train) -> Ended {
         quiet: given.quiet,
         stop: Some(&stop),
         resume: given.resume,
+        verify: given.verify,
         command: Some(command),
     };
     let outcome = match recipes::train(&recipe, &options)? {
@@ -99,12 +100,17 @@ fn report(outcome: &Outcome) {
     note(format_args!("time:    {:.1} s, {rate:.0} samples/s", history.seconds()));
     let planned = outcome.summary["planned_bytes"].as_u64().unwrap_or(0);
     let peak = outcome.summary["peak_bytes"].as_u64().unwrap_or(0);
-    note(format_args!("memory:  planned {}, peak {}", bytes(planned), bytes(peak)));
+    let limit =
+        history.plan().memory_limit.map_or(String::new(), |limit| format!(", limit {}", bytes(limit)));
+    note(format_args!("memory:  planned {}, peak {}{limit}", bytes(planned), bytes(peak)));
     match &outcome.joules {
         Ok(joules) => {
             note(format_args!("energy:  {joules:.0} J (processor packages, everything that ran on them)"))
         }
         Err(why) => note(format_args!("energy:  not measured; {why}")),
+    }
+    if let Some(verification) = &outcome.verification {
+        note(format_args!("trust:   {verification}"));
     }
     if let Some(page) = &outcome.report {
         note(format_args!("report:  {}", page.display()));

@@ -5,6 +5,7 @@ mod bad_recipes;
 mod common;
 mod devices;
 mod interrupted;
+mod memory;
 mod networks;
 mod new;
 mod pictures;

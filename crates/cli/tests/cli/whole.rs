@@ -147,3 +147,14 @@ fn benchmarks_print_rows() {
     assert!(folder.run("bench --first-step W3").ok().out.starts_with("FIRST_STEP_DONE "));
     folder.run("bench W99").fails(2, &["no workload `W99`", "W3 mlp"]);
 }
+
+#[test]
+fn verified_training_checks_every_kernel_and_gives_the_same_bits() {
+    let folder = Folder::new();
+    let small = "data.train=256 data.test=64 train.epochs=1";
+    folder.run(&format!("train digits {small} --out plain --quiet")).ok();
+    let told = folder.run(&format!("train digits {small} --out verified --verify")).ok().err;
+    assert!(told.contains("trust:") && told.contains("verified"), "{told}");
+    let weights = |run: &str| std::fs::read(folder.path(run).join("weights.safetensors")).unwrap();
+    assert!(weights("plain") == weights("verified"));
+}

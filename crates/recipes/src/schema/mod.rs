@@ -2,12 +2,15 @@
 //! messages are made from these types, and so are the checks of keys, types and ranges.
 
 mod data;
+mod memory;
 mod model;
 mod train;
 
 pub use data::{
     Augment, Broken, Categories, Data, Header, Missing, Numbers, Pixels, Side, Split, SplitRule, Transform,
 };
+pub(crate) use memory::Amount;
+pub use memory::{Auto, Batch, MemoryLimit};
 pub use model::{Activation, Extent, Initial, Join, Layer, Named, NamedPadding, Network, Padding};
 pub use train::{
     Balanced, Checkpoints, ClassWeights, Clip, EarlyStopping, Loss, Metric, Optimizer, Plateau, Schedule,
@@ -35,6 +38,10 @@ pub struct Recipe {
     /// Where it is computed: `best`, `cpu`, `gpu`, `cuda:0`, …
     #[serde(default = "best")]
     pub device: String,
+    /// How much memory the run may take in all, on the device and for the loader: bytes, `"64MiB"`, or a share of the device's
+    /// memory, `"50%"`. Where it would take more, values are computed again in the training step instead of being kept, with
+    /// the same results; `plan` says what that costs. A run that cannot keep to it does not begin.
+    pub memory_limit: Option<MemoryLimit>,
     /// Where examples come from.
     pub data: Data,
     /// Which examples are learned from, watched and tested on.

@@ -1,5 +1,6 @@
 //! How a network learns.
 
+use super::memory::Batch;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -11,10 +12,10 @@ pub struct Train {
     /// Passes over the training examples.
     #[schemars(range(min = 1))]
     pub epochs: usize,
-    /// Examples in a batch; all that are learned from, where they are fewer.
+    /// Examples in a batch; all that are learned from, where they are fewer. `"auto"`: as many as keep to `memory_limit`
+    /// without computing values again, or to four fifths of the device's memory where no limit is set.
     #[serde(default = "thirty_two")]
-    #[schemars(range(min = 1))]
-    pub batch: usize,
+    pub batch: Batch,
     /// The learning rate: the highest that the schedule reaches.
     #[serde(default = "thousandth")]
     #[schemars(extend("exclusiveMinimum" = 0.0))]
@@ -64,8 +65,8 @@ pub struct Train {
     pub tensorboard: bool,
 }
 
-fn thirty_two() -> usize {
-    32
+fn thirty_two() -> Batch {
+    Batch::Examples(32)
 }
 
 fn thousandth() -> f64 {

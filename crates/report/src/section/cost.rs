@@ -62,6 +62,12 @@ fn draw_memory(memory: &Memory, page: &mut Markup) {
         row(page, "Planned", planned, &kinds, scale);
         key(page, &kinds);
     }
+    if let Some(limit) = memory.limit {
+        note(page, format!("The memory limit is {}.", bytes(limit)));
+    }
+    if let Some(cost) = &memory.cost {
+        note(page, format!("What it costs: {cost}."));
+    }
     if let Some(peak) = memory.measured_peak {
         row(page, "Measured peak", peak, &[part("measured peak", peak, GREY)], scale);
         if !kinds.is_empty() {

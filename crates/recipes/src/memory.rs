@@ -1,0 +1,82 @@
+//! What a run may take on its device, its batch size where that follows from it, and its plan, before anything begins.
+
+use crate::fitting::prepared;
+use crate::model::{build, compile};
+use crate::place::placed;
+use crate::schema::{Amount, Batch, Recipe};
+use crate::source::Splits;
+use warploom_tensor::{Device, Recomputation, Recorded};
+use warploom_train::{Error, Result, RunPlan, Training, dry_device};
+
+/// A recipe with its batch size, and what it will take.
+pub(crate) struct Planned {
+    pub recipe: Recipe,
+    pub plan: RunPlan,
+    /// The program of its training step.
+    pub step: Recorded,
+}
+
+/// Bytes that a run of the recipe may take, where it says so.
+///
+/// # Errors
+/// A share of the memory of a device that does not say how much it has.
+pub(crate) fn memory_limit(recipe: &Recipe, device: &Device) -> Result<Option<u64>> {
+    let Some(limit) = &recipe.memory_limit else { return Ok(None) };
+    let share = match limit.amount().map_err(Error::Invalid)? {
+        Amount::Bytes(bytes) => return Ok(Some(bytes)),
+        Amount::Share(share) => share,
+    };
+    match device.capabilities().memory_bytes {
+        Some(memory) => Ok(Some((memory as f64 * share) as u64)),
+        None => Err(Error::invalid(format!(
+            "`memory_limit` is a share of the memory of {}, which does not say how much it has; give it in bytes, such as \
+             memory_limit=2GiB",
+            device.id()
+        ))),
+    }
+}
+
+/// Plans the run of a recipe whose data decided what they decide. No memory of the device is used.
+///
+/// # Errors
+/// [`Error::Memory`] where it does not fit; as building and compiling the network.
+pub(crate) fn planned(recipe: &Recipe, splits: &Splits, device: &Device) -> Result<Planned> {
+    let signature = splits.signature();
+    let limit = memory_limit(recipe, device)?;
+    let mut model = build(recipe, &signature, &dry_device(device))?;
+    compile(recipe, &signature, splits.steps(recipe), &mut model)?;
+    let network = recipe.model.clone();
+    let told = |error: Error| match error {
+        Error::Memory(mut shortage) => {
+            shortage.batch_key = "train.batch";
+            Error::Memory(shortage)
+        }
+        other => placed(other, &network),
+    };
+    let mut recipe = recipe.clone();
+    if recipe.train.batch.examples().is_none() {
+        let examples = model.largest_batch(&splits.train, &prepared(&recipe, splits, limit)).map_err(told)?;
+        recipe.train.batch = Batch::Examples(examples);
+    }
+    let (plan, step) = model.plan_data(&splits.train, &prepared(&recipe, splits, limit)).map_err(told)?;
+    Ok(Planned { recipe, plan, step })
+}
+
+/// The batch size and the plan, for people: `batch 412: plan 60.9 of 64.0 MiB; 12 values computed again, 8.5 % more operations`.
+pub(crate) fn memory_line(plan: &RunPlan) -> String {
+    let mebibytes = |bytes: u64| format!("{:.1}", bytes as f64 / f64::from(1u32 << 20));
+    let planned = mebibytes(plan.planned_bytes());
+    let of = plan.memory_limit.map_or(String::new(), |limit| format!(" of {}", mebibytes(limit)));
+    let cost = plan.recomputation.map_or(String::new(), |cost| format!("; {}", cost_line(&cost)));
+    format!("batch {}: plan {planned}{of} MiB{cost}", plan.batch)
+}
+
+/// What a memory limit costs, for people.
+pub(crate) fn cost_line(cost: &Recomputation) -> String {
+    format!(
+        "{} values computed again by {} more kernels, {:.1} % more operations",
+        cost.values,
+        cost.steps,
+        100.0 * cost.operations
+    )
+}
