@@ -7,8 +7,9 @@ use std::sync::Arc;
 use warploom_compile::Options;
 use warploom_conformance::generate::generate_of;
 use warploom_conformance::ops::{casts, elementwise, products};
-use warploom_conformance::run::{Case, compare, run};
+use warploom_conformance::run::{Case, compare, compiled, run, run_program};
 use warploom_device::{Executor, Target, Verifying};
+use warploom_gpu::Limits;
 use warploom_graph::DType;
 use warploom_wgpu::{Wgpu, adapters};
 
@@ -51,8 +52,10 @@ fn every_op_and_cast_in_every_dtype_it_has() {
 fn products_in_every_tile() {
     let Some(mut device) = device() else { return };
     let mut wrong = Vec::new();
-    for parallel in [1 << 6, 5000, 1 << 16] {
-        device = device.with_parallel(parallel);
+    let own = device.adapter().limits;
+    // The last has launches over several axes, with workgroups to spare.
+    for (parallel, groups) in [(1 << 6, own.groups), (5000, own.groups), (1 << 16, own.groups), (5000, 37)] {
+        device = device.with_limits(Limits { parallel, groups, ..own });
         for (name, case) in products() {
             wrong.extend(check(&case, &device).err().map(|e| format!("{name}, {parallel}: {e}")));
         }
@@ -89,7 +92,8 @@ fn random_programs_agree_with_the_interpreter() {
 #[test]
 fn random_programs_agree_when_kernels_are_shaped_for_hardware() {
     if let Some(device) = device() {
-        random(&device.with_parallel(1 << 16), 150);
+        let limits = Limits { parallel: 1 << 16, ..device.adapter().limits };
+        random(&device.with_limits(limits), 150);
     }
 }
 
@@ -109,4 +113,24 @@ fn random_programs_pass_when_they_are_verified() {
     }
     println!("{}", verifying.verification());
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong[..wrong.len().min(10)].join("\n"));
+}
+
+/// The same programs, made to compute values again: as far as 70 % of their memory allows.
+#[test]
+fn random_programs_agree_under_a_memory_limit() {
+    let Some(device) = device() else { return };
+    let dtypes = device.capabilities().dtypes.clone();
+    let (mut wrong, mut limited) = (Vec::new(), 0);
+    for seed in 0..60 {
+        let (case, _) = generate_of(seed, &dtypes);
+        let free = compiled(&case, &device, Options::default()).expect("it compiles without a limit");
+        let limit = free.program.plan(1).total() * 7 / 10;
+        let options = Options { memory_limit: Some(limit), ..Options::default() };
+        let Ok(small) = compiled(&case, &device, options) else { continue };
+        limited += 1;
+        let outcome = run_program(&case, &device, small.program).and_then(|o| compare(&case, &o));
+        wrong.extend(outcome.err().map(|e| format!("seed {seed}: {e}")));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(limited > 0, "no program was made smaller");
 }

@@ -134,8 +134,10 @@ impl Operands<'_> {
                         axis.stride, axis.kernel_dilation
                     ));
                     let dilation = axis.input_dilation;
-                    let last = (axis.input - 1) * dilation;
-                    conditions.push(format!("at{i} <= {last}u"));
+                    conditions.push(match axis.input.checked_sub(1) {
+                        Some(last) => format!("at{i} <= {}u", last * dilation),
+                        None => "false".to_owned(),
+                    });
                     if dilation > 1 {
                         conditions.push(format!("at{i} % {dilation}u == 0u"));
                         parts.push((format!("at{i} / {dilation}u"), strides[3 + i]));

@@ -110,7 +110,7 @@ fn tiles(
         Some(depth) => staged(&mut code, operands, tile, depth, terms)?,
         None => direct(&mut code, operands, tile, terms)?,
     }
-    store(&mut code, operands, tile, finish)?;
+    store(&mut code, operands, tile, terms, finish)?;
     let groups = (splits * batch * tile_rows * tile_columns) as u64;
     code.finish(name, tile.workgroup(), groups, work(operands, finish))
 }
@@ -222,6 +222,7 @@ fn store(
     code: &mut Code<'_>,
     operands: Operands<'_>,
     tile: Tile,
+    terms: usize,
     finish: Finish<'_>,
 ) -> Result<(), DeviceError> {
     let extents = operands.extents();
@@ -238,7 +239,10 @@ fn store(
     code.open_for("j", "0u", &format!("{}u", tile.own_columns), 1);
     code.line("let row = own_row + i;");
     code.line(format!("let column = own_column + j * {across}u;"));
-    code.open(format!("if (row < {}u && column < {}u)", extents.rows, extents.columns));
+    // Workgroups beyond the last, of which a launch over several axes may have some, are past the last split.
+    let splits = extents.terms.div_ceil(terms).max(1);
+    let (rows, columns) = (extents.rows, extents.columns);
+    code.open(format!("if (row < {rows}u && column < {columns}u && split < {splits}u)"));
     code.line(format!("let product = sums[i * {}u + j];", tile.own_columns));
     let point = operands.epilogue_point(code, "batch", "row", "column");
     match finish {

@@ -35,7 +35,7 @@ pub const TABLE: &[Row] = &[
     row("train", &["graph", "device", "tensor", "nn", "data"], &["cpu"]),
     row("report", &[], &[]),
     row("recipes", &["device", "tensor", "nn", "data", "train", "report"], &["cpu"]),
-    row("conformance", &["graph", "device", "compile"], &["cpu", "wgpu"]),
+    row("conformance", &["graph", "device", "compile"], &["cpu", "gpu", "wgpu"]),
     row(
         "warploom",
         &[

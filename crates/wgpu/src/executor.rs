@@ -60,10 +60,10 @@ impl Wgpu {
         Wgpu { limit: Some(bytes), capabilities, ..self }
     }
 
-    /// The same, with kernels shaped for a device that this many invocations fill: a software adapter can so be made to run
-    /// the kernels of hardware, to test them.
-    pub fn with_parallel(self, invocations: u32) -> Wgpu {
-        Wgpu { limits: Limits { parallel: invocations, ..self.limits }, ..self }
+    /// The same, with kernels written for other limits than the adapter's own, which must allow them: a software adapter can
+    /// so be made to run the kernels of hardware, to test them.
+    pub fn with_limits(self, limits: Limits) -> Wgpu {
+        Wgpu { limits, ..self }
     }
 
     /// What it runs on.
