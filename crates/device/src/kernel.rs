@@ -170,6 +170,19 @@ impl Kernel {
 }
 
 impl Instruction {
+    /// The dtype of the register it defines.
+    pub fn register(&self) -> DType {
+        register_dtype(match self {
+            Instruction::Literal(literal) => literal.dtype(),
+            Instruction::Load { dtype, .. }
+            | Instruction::LoadAt { dtype, .. }
+            | Instruction::Index { dtype, .. }
+            | Instruction::Product(dtype)
+            | Instruction::Apply { dtype, .. } => *dtype,
+            Instruction::Random { .. } => DType::U32,
+        })
+    }
+
     /// Buffers it reads.
     pub fn reads(&self) -> SmallVec<[BufferId; 3]> {
         match self {

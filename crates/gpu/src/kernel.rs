@@ -292,30 +292,15 @@ struct Kind {
 }
 
 fn kinds(kernel: &Kernel) -> Result<Vec<Kind>, DeviceError> {
-    let dtypes = body_dtypes(&kernel.body);
     let kind = |step: &ReductionStep| {
         let dtype = if step.kind == Reduction::ArgMax {
-            dtypes[step.operand as usize]
+            kernel.body[step.operand as usize].register()
         } else {
             register_dtype(step.dtype)
         };
         Ok(Kind { kind: step.kind, dtype, held: type_name(dtype)? })
     };
     kernel.reductions.iter().map(kind).collect()
-}
-
-/// Register dtypes of a body.
-fn body_dtypes(body: &[Instruction]) -> Vec<DType> {
-    let dtype = |instruction: &Instruction| match instruction {
-        Instruction::Literal(literal) => literal.dtype(),
-        Instruction::Load { dtype, .. }
-        | Instruction::LoadAt { dtype, .. }
-        | Instruction::Index { dtype, .. }
-        | Instruction::Product(dtype)
-        | Instruction::Apply { dtype, .. } => *dtype,
-        Instruction::Random { .. } => DType::U32,
-    };
-    body.iter().map(|instruction| register_dtype(dtype(instruction))).collect()
 }
 
 impl Kind {

@@ -18,9 +18,9 @@ pub(crate) struct Machine<'a> {
 
 impl<'a> Machine<'a> {
     pub fn new(kernel: &'a Kernel, host: &'a Host) -> Machine<'a> {
-        let mut dtypes: Vec<DType> = kernel.body.iter().map(result).collect();
+        let mut dtypes: Vec<DType> = kernel.body.iter().map(Instruction::register).collect();
         dtypes.extend(kernel.reductions.iter().map(|reduction| register_dtype(reduction.dtype)));
-        dtypes.extend(kernel.tail.iter().map(result));
+        dtypes.extend(kernel.tail.iter().map(Instruction::register));
         let registers = vec![Number::exact(0.0); dtypes.len()];
         let index = vec![0; kernel.space.len() + kernel.reduced.len()];
         Machine { kernel, host, dtypes, registers, index }
@@ -120,19 +120,6 @@ impl<'a> Machine<'a> {
             }
         })
     }
-}
-
-/// The dtype of an instruction's register.
-fn result(instruction: &Instruction) -> DType {
-    register_dtype(match instruction {
-        Instruction::Literal(literal) => literal.dtype(),
-        Instruction::Load { dtype, .. }
-        | Instruction::LoadAt { dtype, .. }
-        | Instruction::Index { dtype, .. }
-        | Instruction::Product(dtype)
-        | Instruction::Apply { dtype, .. } => *dtype,
-        Instruction::Random { .. } => DType::U32,
-    })
 }
 
 /// The element of a map, where it exists.
