@@ -80,6 +80,20 @@ pub(crate) fn check_epochs(recipe: &Recipe, path: &Path, done: usize, within: bo
     )))
 }
 
+/// Refuses keys that a run keeps when it is gone on with: which examples it learns from, and the rate, which is state.
+pub(crate) fn check_kept(before: &Recipe, now: &Recipe) -> Result<()> {
+    let moved = |key: &str| matches!(key, "data.path" | "data.test_path");
+    let kept = |key: &String| key == "train.learning_rate" || key.starts_with("data.") && !moved(key);
+    let keys: Vec<String> = differing(before, now).into_iter().filter(kept).collect();
+    if keys.is_empty() {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "`{}` cannot change when a run is gone on with; leave it as it was, or begin anew with --out another folder",
+        keys.join("`, `")
+    )))
+}
+
 /// The keys in which two recipes differ.
 fn differing(one: &Recipe, other: &Recipe) -> Vec<String> {
     let table = |recipe: &Recipe| recipe.to_toml().parse::<Table>().unwrap_or_default();

@@ -5,7 +5,7 @@ use crate::fitting::{Callbacks, prepared};
 use crate::folder::RunFolder;
 use crate::memory::{Planned, memory_line, planned};
 use crate::model::{build, compile};
-use crate::over::{Over, check_epochs};
+use crate::over::{Over, check_epochs, check_kept};
 use crate::place::placed;
 use crate::report::{Stages, report};
 use crate::schema::Recipe;
@@ -19,7 +19,7 @@ use warploom_device::Verification;
 use warploom_nn::{Model, Parameters};
 use warploom_tensor::{Device, Recorded};
 use warploom_train::checkpoint::inspect;
-use warploom_train::{EpochReport, History, Result, RunPlan, Scores, Training};
+use warploom_train::{EpochReport, Error, History, Result, RunPlan, Scores, Training};
 
 /// What a run is told beside its recipe.
 #[derive(Default)]
@@ -112,6 +112,9 @@ pub fn train(recipe: &Recipe, options: &Options<'_>) -> Result<Trained> {
         Some(over) => over.check(recipe)?,
         None => {}
     }
+    if options.resume && path.join("recipe.toml").is_file() {
+        check_kept(&RunFolder::open(&path, &[])?.1, recipe)?;
+    }
     let mut model = build(recipe, &signature, &device)?;
     compile(recipe, &signature, splits.steps(recipe), &mut model)?;
     let (folder, _lock) = RunFolder::create(&path)?;
@@ -197,6 +200,11 @@ fn resumed(recipe: &Recipe, folder: &RunFolder, note: &dyn Fn(&str)) -> Result<u
             check_epochs(recipe, folder.path(), *epoch, *batch > 0)?;
             Ok(*epoch)
         }
+        None if folder.file("weights.safetensors").exists() => Err(Error::invalid(format!(
+            "{} holds a run's weights but no whole checkpoint, from which alone it could be gone on with; begin anew without \
+             --resume, which keeps what is there in `previous`, or with --out another folder",
+            folder.path().display()
+        ))),
         None => {
             note(&format!("{} holds no whole checkpoint; beginning anew", folder.path().display()));
             Ok(0)
@@ -210,6 +218,13 @@ fn resumed(recipe: &Recipe, folder: &RunFolder, note: &dyn Fn(&str)) -> Result<u
 /// A run folder or data that cannot be read, a class that training never saw; what the device reports.
 pub fn evaluate(folder: &RunFolder, recipe: &Recipe, data: Option<&Path>) -> Result<Scores> {
     let device = Device::named(&recipe.device)?;
+    if let (Some(path), true) = (data, recipe.clone().data.paths().is_empty()) {
+        return Err(Error::invalid(format!(
+            "the data of {} is built in, so that {} cannot take its place; leave out --data, or predict the files",
+            recipe.name,
+            path.display()
+        )));
+    }
     let test = match (data, folder.transform()?) {
         (Some(path), Some(transform)) => match labelled(recipe, &transform, path)? {
             Some(examples) => examples,

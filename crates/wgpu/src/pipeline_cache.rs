@@ -39,7 +39,9 @@ impl PipelineCache {
         // of this adapter; wgpu and the driver compare the driver's version, and start empty where it differs.
         let create = || unsafe { context.device.create_pipeline_cache(&descriptor) };
         let cache = context.scoped("a pipeline cache", 0, create).ok()?;
-        Some(PipelineCache { cache, path, unsaved: Mutex::default() })
+        // Without a whole file, the first kernel is worth a write.
+        let unsaved = if data.is_some() { Duration::ZERO } else { WORTH_SAVING };
+        Some(PipelineCache { cache, path, unsaved: Mutex::new(unsaved) })
     }
 
     pub(crate) fn handle(&self) -> &wgpu::PipelineCache {

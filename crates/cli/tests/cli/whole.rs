@@ -158,3 +158,17 @@ fn verified_training_checks_every_kernel_and_gives_the_same_bits() {
     let weights = |run: &str| std::fs::read(folder.path(run).join("weights.safetensors")).unwrap();
     assert!(weights("plain") == weights("verified"));
 }
+
+#[test]
+fn what_would_not_be_obeyed_is_refused() {
+    let folder = Folder::new();
+    folder.run("train digits data.train=256 data.test=64 train.epochs=1 --out run --quiet").ok();
+    let again = "train run --resume train.epochs=2";
+    folder
+        .run(&format!("{again} train.learning_rate=0.5"))
+        .fails(2, &["`train.learning_rate`", "gone on with"]);
+    folder.run(&format!("{again} data.seed=9")).fails(2, &["`data.seed`"]);
+    folder.run("evaluate run --data elsewhere").fails(2, &["built in", "--data"]);
+    std::fs::remove_dir_all(folder.path("run").join("checkpoints")).unwrap();
+    folder.run(again).fails(2, &["no whole checkpoint", "previous"]);
+}
