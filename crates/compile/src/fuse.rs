@@ -5,6 +5,7 @@
 use crate::index::{Obstacle, Position};
 use crate::views::{follow, is_view, trace};
 use smallvec::SmallVec;
+use std::cmp::Reverse;
 use warploom_graph::{Dims, Graph, Node, NodeId, Op, Value};
 
 /// What a group is built round.
@@ -148,7 +149,9 @@ impl Fuser<'_> {
                 let group = self.group_of[self.graph.maker_id(trace.base).index()];
                 candidates.extend(group.filter(|_| trace.plain));
             }
-            candidates.sort_unstable_by(|a, b| b.cmp(a));
+            // Chains can move into a product's epilogue or a reduction's tail, and not the other way round.
+            let is_chain = |g: &usize| self.groups[*g].kind == Kind::Pointwise;
+            candidates.sort_unstable_by_key(|g| (is_chain(g), Reverse(*g)));
             candidates.dedup();
             let fits = |g: &usize| {
                 self.fits(*g, node)
