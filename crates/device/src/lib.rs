@@ -11,6 +11,7 @@ pub mod null;
 mod print;
 mod program;
 pub mod reference;
+mod touched;
 mod verify;
 mod written;
 

@@ -6,6 +6,7 @@ use crate::limits::Limits;
 use crate::place::{Arguments, Place, Places, Root};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt::Write;
+use std::ops::Add;
 use warploom_device::kernel::register_dtype;
 use warploom_device::{BufferId, DeviceError};
 use warploom_graph::DType;
@@ -23,6 +24,14 @@ pub(crate) struct Context<'a> {
 pub(crate) struct Work {
     pub operations: u64,
     pub traffic: u64,
+}
+
+impl Add for Work {
+    type Output = Work;
+
+    fn add(self, other: Work) -> Work {
+        Work { operations: self.operations + other.operations, traffic: self.traffic + other.traffic }
+    }
 }
 
 pub(crate) struct Code<'a> {
@@ -85,9 +94,14 @@ impl<'a> Code<'a> {
         self.open(format!("for (var {name} = {start}; {name} < {end}; {name} += {step}u)"));
     }
 
-    /// Waits for the workgroup.
+    /// Waits for the workgroup, to see what it shared.
     pub(crate) fn barrier(&mut self) {
         self.line(self.context.dialect.barrier());
+    }
+
+    /// Waits for the workgroup, to see what it shared and stored.
+    pub(crate) fn storage_barrier(&mut self) {
+        self.line(self.context.dialect.storage_barrier());
     }
 
     /// A call of a library function.
@@ -96,9 +110,12 @@ impl<'a> Code<'a> {
         format!("{function}({})", arguments.join(", "))
     }
 
-    /// Declares memory that the workgroup shares.
+    /// Declares memory that the workgroup shares, once under a name.
     pub(crate) fn share(&mut self, name: String, element: &'static str, length: usize) {
-        self.shared.push(Shared { name, element, length });
+        let shared = Shared { name, element, length };
+        if !self.shared.contains(&shared) {
+            self.shared.push(shared);
+        }
     }
 
     /// Says beforehand that several invocations will write parts of the words of a buffer.
@@ -106,6 +123,17 @@ impl<'a> Code<'a> {
         let place = self.context.places.of(buffer)?;
         self.atomic.insert((place.root, place.offset));
         Ok(())
+    }
+
+    /// Whether a buffer was said to be written in parts of words.
+    pub(crate) fn is_atomic(&self, buffer: BufferId) -> Result<bool, DeviceError> {
+        let place = self.context.places.of(buffer)?;
+        Ok(self.atomic.contains(&(place.root, place.offset)))
+    }
+
+    /// How many buffers were said to be.
+    pub(crate) fn atomics(&self) -> usize {
+        self.atomic.len()
     }
 
     /// The argument that holds a place, declared for elements of `dtype` where it is new.

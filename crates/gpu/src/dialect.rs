@@ -16,6 +16,8 @@ pub trait Dialect: Send + Sync {
     fn local_array(&self, element: &str, name: &str, length: usize) -> String;
     /// The statement at which a workgroup's invocations wait for each other, and see what the others shared.
     fn barrier(&self) -> &'static str;
+    /// The same, at which they also see what the others stored in arguments.
+    fn storage_barrier(&self) -> &'static str;
     /// Reads a word of an argument that is [`Elements::Atomic`].
     fn atomic_load(&self, word: &str) -> String;
     /// Statements that set the bits of `mask` in a word of an [`Elements::Atomic`] argument to those of `bits`. Nobody else

@@ -14,10 +14,15 @@ mod limits;
 mod operands;
 mod place;
 mod plan;
+mod pointwise;
 mod product;
+mod reducing;
+mod reduction;
+mod rows;
 mod scalar;
 mod scatter;
 mod tile;
+mod together;
 
 pub use dialect::{Dialect, Elements, Module, Shared};
 pub use dispatch::{Argument, Dispatch, ENTRY, Node, Plan};

@@ -6,7 +6,9 @@ use crate::dispatch::{Dispatch, Node, Plan};
 use crate::limits::Limits;
 use crate::operands::Operands;
 use crate::place::Places;
-use crate::{kernel, product, scatter};
+use crate::rows::Touch;
+use crate::together::{Stage, Together, touch};
+use crate::{product, scatter};
 use smallvec::smallvec;
 use warploom_device::{BufferId, DeviceError, IndexMap, Instruction, Kernel, Loop, Program, Step, Store};
 use warploom_graph::{DType, Dims};
@@ -40,15 +42,44 @@ struct Planning<'a> {
     counters: usize,
 }
 
+/// A part of a step.
+pub(crate) enum Piece {
+    /// A kernel that may share a dispatch.
+    Kernel(Kernel),
+    /// A dispatch of its own.
+    Dispatch(Dispatch),
+}
+
 impl Planning<'_> {
     fn steps(&mut self, steps: &[Step]) -> Result<Vec<Node>, DeviceError> {
         let mut nodes = Vec::new();
+        // Runs as late as it may, so that as many kernels as possible join it.
+        let mut together = Together::default();
         for step in steps {
-            match step {
-                Step::Loop(body) => self.repeat(body, &mut nodes)?,
-                _ => nodes.extend(self.step(step)?.into_iter().map(Node::Dispatch)),
+            if let Step::Loop(body) = step {
+                nodes.extend(together.dispatch(self.context)?.map(Node::Dispatch));
+                self.repeat(body, &mut nodes)?;
+                continue;
+            }
+            for piece in self.pieces(step)? {
+                match piece {
+                    Piece::Kernel(kernel) => {
+                        let ordinal = self.ordinal(&kernel.name);
+                        let stage = Stage::new(self.context.places, kernel, ordinal)?;
+                        if let Some(mut full) = together.add(stage, self.context.limits) {
+                            nodes.extend(full.dispatch(self.context)?.map(Node::Dispatch));
+                        }
+                    }
+                    Piece::Dispatch(dispatch) => {
+                        if together.conflicts(&self.touches(step)?) {
+                            nodes.extend(together.dispatch(self.context)?.map(Node::Dispatch));
+                        }
+                        nodes.push(Node::Dispatch(dispatch));
+                    }
+                }
             }
         }
+        nodes.extend(together.dispatch(self.context)?.map(Node::Dispatch));
         Ok(nodes)
     }
 
@@ -57,17 +88,18 @@ impl Planning<'_> {
         self.kernels.len() - 1
     }
 
-    fn step(&mut self, step: &Step) -> Result<Vec<Dispatch>, DeviceError> {
+    fn pieces(&mut self, step: &Step) -> Result<Vec<Piece>, DeviceError> {
         let context = self.context;
+        let kernel = |kernel: Kernel| Vec::from_iter((kernel.points() > 0).then_some(Piece::Kernel(kernel)));
         let (operands, epilogue, workspace) = match step {
             Step::Contraction(step) => (Operands::Matrices(step), &step.epilogue, step.workspace),
             Step::Convolution(step) => (Operands::Windows(step), &step.epilogue, step.workspace),
-            Step::Kernel(kernel) => return self.kernel(kernel),
+            Step::Kernel(step) => return Ok(kernel(step.clone())),
+            Step::Copy { source, destination } => return Ok(kernel(self.copy(*source, *destination)?)),
             Step::Scatter(step) => {
                 let ordinal = self.ordinal(&scatter::name(step));
-                return Ok(vec![scatter::dispatch(context, ordinal, step)?]);
+                return Ok(vec![Piece::Dispatch(scatter::dispatch(context, ordinal, step)?)]);
             }
-            Step::Copy { source, destination } => return self.kernel(&self.copy(*source, *destination)?),
             Step::Loop(_) => return Ok(Vec::new()),
             Step::Claimed { name, .. } => {
                 return Err(DeviceError::Unsupported(format!("no kernel is known for a call of {name}")));
@@ -76,15 +108,16 @@ impl Planning<'_> {
         if epilogue.points() == 0 {
             return Ok(Vec::new());
         }
-        product::dispatches(context, &mut |name| self.ordinal(name), operands, epilogue, workspace)
+        product::pieces(context, &mut |name| self.ordinal(name), operands, epilogue, workspace)
     }
 
-    fn kernel(&mut self, kernel: &Kernel) -> Result<Vec<Dispatch>, DeviceError> {
-        if kernel.points() == 0 {
-            return Ok(Vec::new());
-        }
-        let ordinal = self.ordinal(&kernel.name);
-        Ok(vec![kernel::dispatch(self.context, ordinal, kernel)?])
+    /// What a step touches.
+    fn touches(&self, step: &Step) -> Result<Vec<Touch>, DeviceError> {
+        let touches = |list: Vec<BufferId>, written: bool| {
+            list.into_iter().map(move |buffer| touch(self.context.places, buffer, written, None))
+        };
+        let written = [step.writes(), step.workspaces()].concat();
+        touches(step.reads(), false).chain(touches(written, true)).collect()
     }
 
     /// A copy as a kernel, of words where both ends have them.

@@ -7,6 +7,7 @@ use crate::instructions::{Registers, write};
 use crate::kernel::{self, mark};
 use crate::limits::Limits;
 use crate::operands::Operands;
+use crate::plan::Piece;
 use crate::tile::{Extents, Tile};
 use smallvec::smallvec;
 use std::collections::HashMap;
@@ -39,16 +40,16 @@ fn is_sweep(operands: Operands<'_>) -> bool {
     }
 }
 
-/// The dispatches of a product with its epilogue; `next` gives ordinals of kernels.
-pub(crate) fn dispatches(
+/// A product with its epilogue; `next` gives ordinals of dispatches.
+pub(crate) fn pieces(
     context: Context<'_>,
     next: &mut dyn FnMut(&str) -> usize,
     operands: Operands<'_>,
     epilogue: &Kernel,
     workspace: Option<BufferId>,
-) -> Result<Vec<Dispatch>, DeviceError> {
+) -> Result<Vec<Piece>, DeviceError> {
     if let (Operands::Matrices(step), true) = (operands, is_sweep(operands)) {
-        return Ok(vec![kernel::dispatch(context, next(&epilogue.name), &sweep(step))?]);
+        return Ok(vec![Piece::Kernel(sweep(step))]);
     }
     let extents = operands.extents();
     let tile = Tile::choose(extents, context.limits);
@@ -56,7 +57,8 @@ pub(crate) fn dispatches(
     let ordinal = next(&epilogue.name);
     if splits == 1 {
         let finish = Finish::Epilogue(epilogue);
-        return Ok(vec![tiles(context, ordinal, operands, tile, terms, finish, &epilogue.name)?]);
+        let all = tiles(context, ordinal, operands, tile, terms, finish, &epilogue.name)?;
+        return Ok(vec![Piece::Dispatch(all)]);
     }
     let missing =
         || DeviceError::Unsupported(format!("{} has no workspace for its split sums", epilogue.name));
@@ -64,8 +66,7 @@ pub(crate) fn dispatches(
     let parts = format!("{} in {splits} parts", epilogue.name);
     let finish = Finish::Parts(workspace, epilogue);
     let first = tiles(context, ordinal, operands, tile, terms, finish, &parts)?;
-    let second = combine(epilogue, workspace, splits);
-    Ok(vec![first, kernel::dispatch(context, next(&second.name), &second)?])
+    Ok(vec![Piece::Dispatch(first), Piece::Kernel(combine(epilogue, workspace, splits))])
 }
 
 /// What happens with a finished sum.

@@ -23,6 +23,11 @@ impl Dialect for Wgsl {
         "workgroupBarrier();"
     }
 
+    fn storage_barrier(&self) -> &'static str {
+        // Each covers the memory of its name alone.
+        "storageBarrier(); workgroupBarrier();"
+    }
+
     fn atomic_load(&self, word: &str) -> String {
         format!("atomicLoad(&{word})")
     }

@@ -1,7 +1,7 @@
 //! Steps run one at a time, each against the reference.
 
 use super::Verification;
-use super::alone::{name, reads, writes};
+use super::alone::name;
 use super::compare::Comparison;
 use crate::error::DeviceError;
 use crate::executor::{Bindings, Executable, Executor, Memory, Token};
@@ -56,9 +56,9 @@ impl Launch<'_> {
 
     fn check_step(&mut self, checked: &Checked) -> Result<(), DeviceError> {
         let step = &checked.step;
-        let before = self.host(&reads(step))?;
+        let before = self.host(&step.reads())?;
         self.run(checked)?;
-        let after = self.host(&writes(step))?;
+        let after = self.host(&step.writes())?;
         let mut comparison = Comparison::new(&before, &after);
         let extent = evaluate(step, &before, self.operations, &mut |written| comparison.element(written));
         let extent = extent.map_err(|fault| {
@@ -109,7 +109,7 @@ impl Launch<'_> {
         }
         self.token = checked.executable.launch(Bindings { states: &states, ..*self.bindings })?;
         self.executor.wait(self.token)?;
-        let written = writes(&checked.step);
+        let written = checked.step.writes();
         for (id, memory) in checked.cuts.iter().zip(&states[self.program.states.len()..]) {
             if written.contains(id) {
                 let place = self.place(*id)?;

@@ -1,6 +1,5 @@
 //! Loops: their first and last rounds step by step against the reference, and the whole against its rounds run one by one.
 
-use super::alone::{reads, writes};
 use super::check::{Checked, Launch};
 use super::compare::same;
 use crate::error::DeviceError;
@@ -12,7 +11,7 @@ const LAUNCHES: usize = 512;
 impl Launch<'_> {
     /// Checks a loop, and leaves what the device makes of it.
     pub fn check_loop(&mut self, checked: &Checked, body: &Loop) -> Result<(), DeviceError> {
-        let touched = writes(&checked.step);
+        let touched = checked.step.writes();
         let before = self.host(&touched)?;
         let is_short = body.iterations.saturating_mul(checked.body.len()) <= LAUNCHES;
         let rounds = if is_short { body.iterations } else { 1 };
@@ -64,6 +63,6 @@ fn is_read_beside(steps: &[Step], of: &Step, ids: &[BufferId]) -> bool {
             let ids: Vec<BufferId> = ids.iter().copied().chain(windows.map(|window| window.buffer)).collect();
             is_read_beside(&body.body, of, &ids)
         }
-        _ => reads(step).iter().any(|id| ids.contains(id)),
+        _ => step.reads().iter().any(|id| ids.contains(id)),
     })
 }

@@ -1,0 +1,69 @@
+//! What a step touches.
+
+use crate::kernel::Kernel;
+use crate::program::{BufferId, Step};
+
+impl Step {
+    /// Buffers whose content the step may look at, those that it writes among them; of a loop's windows, what they are
+    /// parts of.
+    pub fn reads(&self) -> Vec<BufferId> {
+        let mut list = self.writes();
+        match self {
+            Step::Kernel(kernel) => list.extend(kernel.reads()),
+            Step::Contraction(product) => {
+                list.extend([product.lhs.buffer, product.rhs.buffer]);
+                list.extend(product.epilogue.reads());
+            }
+            Step::Convolution(product) => {
+                list.extend([product.input.buffer, product.kernel.buffer]);
+                list.extend(product.epilogue.reads());
+            }
+            Step::Scatter(scatter) => list.extend([scatter.indices, scatter.updates]),
+            Step::Copy { source, .. } => list.push(*source),
+            Step::Loop(body) => list.extend(self.within(body.body.iter().flat_map(Step::reads).collect())),
+            Step::Claimed { inputs, .. } => list.extend(inputs),
+        }
+        distinct(list)
+    }
+
+    /// Buffers that the step writes, workspaces left out; of a loop's windows, what they are parts of.
+    pub fn writes(&self) -> Vec<BufferId> {
+        let stores = |kernel: &Kernel| kernel.stores.iter().map(|store| store.buffer).collect();
+        distinct(match self {
+            Step::Kernel(kernel) => stores(kernel),
+            Step::Contraction(product) => stores(&product.epilogue),
+            Step::Convolution(product) => stores(&product.epilogue),
+            Step::Scatter(scatter) => vec![scatter.destination],
+            Step::Copy { destination, .. } => vec![*destination],
+            Step::Loop(body) => {
+                let mut list: Vec<BufferId> = body.body.iter().flat_map(Step::writes).collect();
+                list.extend(body.counter);
+                self.within(list)
+            }
+            Step::Claimed { outputs, .. } => outputs.clone(),
+        })
+    }
+
+    /// Scratch memory of the step.
+    pub fn workspaces(&self) -> Vec<BufferId> {
+        match self {
+            Step::Contraction(product) => product.workspace.into_iter().collect(),
+            Step::Convolution(product) => product.workspace.into_iter().collect(),
+            Step::Loop(body) => body.body.iter().flat_map(Step::workspaces).collect(),
+            Step::Kernel(_) | Step::Scatter(_) | Step::Copy { .. } | Step::Claimed { .. } => Vec::new(),
+        }
+    }
+
+    /// Buffers with a loop's own windows replaced by what they are parts of.
+    fn within(&self, list: Vec<BufferId>) -> Vec<BufferId> {
+        let Step::Loop(body) = self else { return list };
+        let parent = |id: BufferId| body.windows.iter().find(|w| w.buffer == id).map_or(id, |w| w.parent);
+        list.into_iter().map(parent).collect()
+    }
+}
+
+pub(crate) fn distinct(mut list: Vec<BufferId>) -> Vec<BufferId> {
+    list.sort_unstable();
+    list.dedup();
+    list
+}
