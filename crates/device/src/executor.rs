@@ -78,6 +78,10 @@ pub struct Bindings<'a> {
 pub trait Executable: Send + Sync {
     /// What it runs.
     fn program(&self) -> &Program;
+    /// Kernels that one launch starts, those in loops counted once. Steps may share one.
+    fn kernels(&self) -> usize {
+        self.program().kernel_count()
+    }
     /// Starts a run and returns at once where the device can; everything bound must stay until the token completes,
     /// which the memory's reference counts see to.
     fn launch(&self, bindings: Bindings<'_>) -> Result<Token, DeviceError>;

@@ -207,7 +207,7 @@ impl Program {
         &self.buffers[id.0 as usize]
     }
 
-    /// Kernels launched by one run of the program, loops counted once.
+    /// Steps that compute, those in loops counted once; a device may need fewer kernels, or more.
     pub fn kernel_count(&self) -> usize {
         fn count(steps: &[Step]) -> usize {
             steps.iter().map(|s| if let Step::Loop(l) = s { count(&l.body) } else { 1 }).sum()

@@ -67,7 +67,7 @@ fn measure(device: &Device) -> Result<(), Error> {
         let specs = [InputSpec::from(&x), InputSpec::from(&y)];
         let step = device.try_record(&specs, |inputs| Ok(vec![model.step(&inputs[0], &inputs[1])?]))?;
         let run = best(10 * ROUNDS, || step.run(&[&x, &y]).map(|_| ()))?;
-        println!("{}: recorded step {run:.3} us a run, {} launches", device.id(), step.launches_per_run());
+        println!("{}: recorded step {run:.3} us a run, {} kernels", device.id(), step.kernels_per_run());
         let mut bound = step.bind(2)?;
         let launch = best(10 * ROUNDS, || bound.launch(0).map(|_| ()))?;
         println!("{}: bound step {launch:.3} us a launch", device.id());

@@ -272,7 +272,7 @@ impl Recorded {
     }
 
     /// Kernels that one run starts, those in loops counted once.
-    pub fn launches_per_run(&self) -> usize {
-        self.program().kernel_count()
+    pub fn kernels_per_run(&self) -> usize {
+        self.0.executable.kernels()
     }
 }

@@ -23,6 +23,8 @@ pub(crate) struct Ready {
     nodes: Vec<ReadyNode>,
     /// Dispatches of one launch.
     count: usize,
+    /// The same, those in loops counted once.
+    kernels: usize,
     own: Own,
     /// Locked while bind groups are looked up.
     binders: Mutex<Vec<Binder>>,
@@ -55,7 +57,8 @@ impl Ready {
         let faults = uses(Root::Faults).then(|| Faults::new(&context, &plan.kernels)).transpose()?;
         let own = Own { counters, faults };
         let count = count(&nodes);
-        Ok(Ready { context, program, nodes, count, own, binders: Mutex::new(binders) })
+        let kernels = plan.each().len();
+        Ok(Ready { context, program, nodes, count, kernels, own, binders: Mutex::new(binders) })
     }
 
     /// Finds or makes the bind group of every kernel.
@@ -151,6 +154,10 @@ fn record(recorder: &mut Recorder<'_>, nodes: &[ReadyNode], groups: &[wgpu::Bind
 impl Executable for Ready {
     fn program(&self) -> &Program {
         &self.program
+    }
+
+    fn kernels(&self) -> usize {
+        self.kernels
     }
 
     fn launch(&self, bindings: Bindings<'_>) -> Result<Token, DeviceError> {

@@ -110,7 +110,7 @@ impl Network {
             let mut extra = Map::new();
             extra.insert("program_compile_ms".into(), json!((compile_ms * 1e3).round() / 1e3));
             extra.insert("planned_bytes".into(), json!(recorded.plan().total()));
-            extra.insert("kernels".into(), json!(recorded.program().kernel_count()));
+            extra.insert("kernels".into(), json!(recorded.kernels_per_run()));
             emit(&row, device, &samples, extra);
         }
         for size in self.infer_batches {

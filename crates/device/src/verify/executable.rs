@@ -89,6 +89,10 @@ impl Executable for Verified {
         &self.program
     }
 
+    fn kernels(&self) -> usize {
+        self.whole.kernels()
+    }
+
     /// The first time waits until all is checked; the token is then of work already done.
     fn launch(&self, bindings: Bindings<'_>) -> Result<Token, DeviceError> {
         if !self.is_checked.load(Ordering::Acquire) {
