@@ -10,8 +10,8 @@ pub(crate) fn calls(graph: &Graph, target: &dyn Target, notes: &mut Vec<String>)
     loop {
         let mut inlined = false;
         current = rewrite(&current, &mut |builder, node, inputs| {
-            let Op::Call { name, body, .. } = &node.op else { return None };
-            if target.claims(name, body) {
+            let Op::Call { name, body, sources, .. } = &node.op else { return None };
+            if target.claims(name, body, sources) {
                 return None;
             }
             inlined = true;

@@ -303,9 +303,14 @@ impl Region<'_> {
                 };
                 self.push(Step::Scatter(step), &[destination, indices, updates], &[destination]);
             }
-            Op::Call { name, .. } => {
+            Op::Call { name, sources, .. } => {
                 let inputs: Vec<BufferId> = node.inputs.iter().map(|v| self.dense(*v, buffers)).collect();
-                let step = Step::Claimed { name, inputs: inputs.clone(), outputs: outputs.clone() };
+                let step = Step::Claimed {
+                    name,
+                    sources: sources.clone(),
+                    inputs: inputs.clone(),
+                    outputs: outputs.clone(),
+                };
                 self.push(step, &inputs, &outputs);
             }
             Op::Scan { body, length, carries, slices, reverse } => {

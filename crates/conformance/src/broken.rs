@@ -4,7 +4,7 @@ use std::sync::Arc;
 use warploom_device::{
     Capabilities, DeviceError, Executable, Executor, Memory, Program, Statistics, Step, Target, Token,
 };
-use warploom_graph::Graph;
+use warploom_graph::{Graph, Source};
 
 /// Runs programs on another executor, with steps exchanged for wrong ones.
 pub struct Broken {
@@ -61,8 +61,8 @@ impl Target for Broken {
         self.inner.target().workspace_bytes(step)
     }
 
-    fn claims(&self, name: &str, body: &Graph) -> bool {
-        self.inner.target().claims(name, body)
+    fn claims(&self, name: &str, body: &Graph, sources: &[Source]) -> bool {
+        self.inner.target().claims(name, body, sources)
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use warploom_device::{
     Capabilities, DeviceError, Executable, Executor, Memory, Statistics, Step, Target, Token,
 };
-use warploom_graph::{DType, Graph};
+use warploom_graph::{DType, Graph, Source};
 
 use crate::contraction;
 use crate::convolve;
@@ -85,7 +85,7 @@ impl Target for Cpu {
         }
     }
 
-    fn claims(&self, _: &str, _: &Graph) -> bool {
+    fn claims(&self, _: &str, _: &Graph, _: &[Source]) -> bool {
         false
     }
 }

@@ -313,7 +313,7 @@ fn copies_inputs_outputs_and_arena() {
 fn claimed_calls_and_foreign_memory_are_refused() {
     let buffers = vec![noise(DType::F32, 4, 1)];
     let cpu = Cpu::new(Some(1));
-    let step = Step::Claimed { name: "attention", inputs: vec![], outputs: vec![] };
+    let step = Step::Claimed { name: "attention", sources: vec![], inputs: vec![], outputs: vec![] };
     assert!(matches!(
         launch(&cpu, program(vec![step], &buffers), &buffers),
         Err(DeviceError::Unsupported(_))

@@ -6,7 +6,7 @@ use crate::written::WrittenKernel;
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
-use warploom_graph::{DType, Graph};
+use warploom_graph::{DType, Graph, Source};
 
 /// What the compiler asks a device.
 #[derive(Clone, PartialEq, Debug)]
@@ -35,8 +35,9 @@ pub trait Target {
     fn capabilities(&self) -> &Capabilities;
     /// Scratch bytes a step needs while it runs.
     fn workspace_bytes(&self, step: &Step) -> usize;
-    /// Whether it has a better kernel for a call of this name and body than the body itself.
-    fn claims(&self, name: &str, body: &Graph) -> bool;
+    /// Whether it has a better kernel for a call of this name and body than the body itself, of its own or among the
+    /// sources that came with the call.
+    fn claims(&self, name: &str, body: &Graph, sources: &[Source]) -> bool;
     /// The kernels of a program as it would run them, each once; none where the kernel form is run as it is.
     fn written(&self, program: &Program) -> Result<Vec<WrittenKernel>, DeviceError> {
         let _ = program;

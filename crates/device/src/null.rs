@@ -7,7 +7,7 @@ use crate::executor::{
 use crate::program::{Program, Step};
 use std::any::Any;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use warploom_graph::{DType, Graph};
+use warploom_graph::{DType, Graph, Source};
 
 /// A device without arithmetic. Memory has a size and no content: downloads give zeros.
 pub struct Null {
@@ -71,7 +71,7 @@ impl Target for Null {
         0
     }
 
-    fn claims(&self, _: &str, _: &Graph) -> bool {
+    fn claims(&self, _: &str, _: &Graph, _: &[Source]) -> bool {
         false
     }
 }

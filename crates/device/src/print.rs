@@ -95,11 +95,15 @@ fn steps(list: &[Step], f: &mut fmt::Formatter<'_>, depth: usize) -> fmt::Result
                 }
                 steps(&l.body, f, depth + 1)?;
             }
-            Step::Claimed { name, inputs, outputs } => {
+            Step::Claimed { name, sources, inputs, outputs } => {
                 let ids = |list: &[BufferId]| {
                     list.iter().map(|b| format!("b{}", b.0)).collect::<Vec<_>>().join(", ")
                 };
-                writeln!(f, "{indent}{} = call {name} {}", ids(outputs), ids(inputs))?;
+                write!(f, "{indent}{} = call {name} {}", ids(outputs), ids(inputs))?;
+                for source in sources {
+                    write!(f, " {} of {:?} by {:?}", source.language, source.groups, source.workgroup)?;
+                }
+                writeln!(f)?;
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::convolution::Convolution;
 use crate::kernel::Kernel;
-use warploom_graph::{DType, ScatterKind, Type};
+use warploom_graph::{DType, ScatterKind, Source, Type};
 
 /// A buffer of one program.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -149,10 +149,12 @@ pub enum Step {
     },
     /// A loop.
     Loop(Loop),
-    /// A call that the target claimed: it knows the name.
+    /// A call that the target claimed: it knows the name, or one of the sources.
     Claimed {
         /// The call's name.
         name: &'static str,
+        /// Kernels that came with the call.
+        sources: Vec<Source>,
         /// Dense row-major operands.
         inputs: Vec<BufferId>,
         /// Dense row-major results.

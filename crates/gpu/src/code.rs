@@ -1,7 +1,7 @@
 //! The source of one kernel under construction: statements, arguments, shared memory, and the library functions it calls.
 
 use crate::dialect::{Dialect, Elements, Module, Shared};
-use crate::dispatch::Dispatch;
+use crate::dispatch::{Argument, Dispatch};
 use crate::limits::Limits;
 use crate::place::{Arguments, Place, Places, Root};
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -49,7 +49,8 @@ pub(crate) struct Code<'a> {
     /// By counter and stride: the name of how far a window has moved.
     moves: HashMap<(usize, usize), String>,
     shared: Vec<Shared>,
-    functions: BTreeSet<&'static str>,
+    /// Library functions that are called.
+    pub functions: BTreeSet<&'static str>,
 }
 
 impl<'a> Code<'a> {
@@ -286,6 +287,31 @@ impl<'a> Code<'a> {
         self.call("check_index", &[index, &extent, &ordinal])
     }
 
+    /// The statements so far, to stand in a function of their own; what follows begins anew.
+    pub(crate) fn cut(&mut self) -> String {
+        self.moves.clear();
+        std::mem::take(&mut self.prologue) + &std::mem::take(&mut self.body)
+    }
+
+    /// The arguments and how each is declared, if the device can bind them.
+    pub(crate) fn arguments(&self, name: &str) -> Result<Vec<(Argument, Elements)>, DeviceError> {
+        let Limits { arguments: most, argument_bytes, .. } = *self.context.limits;
+        let arguments = self.arguments.list();
+        let found = arguments.len();
+        let largest = arguments.iter().map(|a| a.bytes).max().unwrap_or(0);
+        if found > most {
+            return Err(DeviceError::Unsupported(format!(
+                "kernel {name} uses {found} memories; the device allows {most} in one kernel"
+            )));
+        }
+        if largest > argument_bytes {
+            return Err(DeviceError::Unsupported(format!(
+                "kernel {name} uses a tensor of {largest} bytes; the device allows {argument_bytes} in one piece"
+            )));
+        }
+        Ok(arguments.into_iter().zip(self.elements.iter().copied()).collect())
+    }
+
     /// The kernel, launched with this many workgroups.
     pub(crate) fn finish(
         self,
@@ -294,24 +320,13 @@ impl<'a> Code<'a> {
         groups: u64,
         work: Work,
     ) -> Result<Dispatch, DeviceError> {
-        let Limits { arguments: most, argument_bytes, .. } = *self.context.limits;
-        let arguments = self.arguments.list();
-        let unsupported = |what: String| DeviceError::Unsupported(format!("kernel {name} {what}"));
-        if arguments.len() > most {
-            let found = arguments.len();
-            return Err(unsupported(format!(
-                "uses {found} memories; the device allows {most} in one kernel"
-            )));
-        }
-        if let Some(largest) = arguments.iter().map(|a| a.bytes).max().filter(|bytes| *bytes > argument_bytes)
-        {
-            return Err(unsupported(format!(
-                "uses a tensor of {largest} bytes; the device allows {argument_bytes} in one piece"
-            )));
-        }
-        let too_many = || unsupported(format!("needs {groups} workgroups, more than the device allows"));
+        let arguments = self.arguments(name)?;
+        let too_many = || {
+            DeviceError::Unsupported(format!(
+                "kernel {name} needs {groups} workgroups, more than the device allows"
+            ))
+        };
         let groups = spread(groups, self.context.limits.groups).ok_or_else(too_many)?;
-        let arguments: Vec<_> = arguments.into_iter().zip(self.elements).collect();
         let source = self.context.dialect.module(&Module {
             name,
             workgroup,

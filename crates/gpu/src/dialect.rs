@@ -6,7 +6,7 @@
 
 use crate::Argument;
 use std::collections::BTreeSet;
-use warploom_graph::DType;
+use warploom_graph::{DType, Dims};
 
 /// A language.
 pub trait Dialect: Send + Sync {
@@ -25,6 +25,8 @@ pub trait Dialect: Send + Sync {
     fn atomic_replace(&self, word: &str, mask: &str, bits: &str) -> String;
     /// The whole source.
     fn module(&self, module: &Module<'_>) -> String;
+    /// The whole source around a user's text, or why the text is refused before any compiler sees it.
+    fn own(&self, own: &Own<'_>) -> Result<String, String>;
 }
 
 /// How an argument is declared.
@@ -47,6 +49,35 @@ pub struct Shared {
     pub element: &'static str,
     /// Elements.
     pub length: usize,
+}
+
+/// A kernel of the user's own. Its text sees each operand as the functions and constants that an [`Access`] stands for,
+/// and not the memory itself: where that lies, and how smaller elements lie in words, is the compiler's to decide.
+pub struct Own<'a> {
+    /// What the user wrote, for a workgroup of these extents.
+    pub text: &'a str,
+    /// Invocations of a workgroup.
+    pub workgroup: [u32; 3],
+    /// The arguments, `a0`, `a1`, … in what follows, and how each is declared.
+    pub arguments: &'a [(Argument, Elements)],
+    /// Library functions that are called.
+    pub functions: &'a BTreeSet<&'static str>,
+    /// Inputs, then outputs.
+    pub operands: &'a [Access],
+}
+
+/// How a user's text reads or writes one operand.
+pub struct Access {
+    /// `input0`, `output1`: the name of the function, and the beginning of those of the constants.
+    pub name: String,
+    /// `f32`, `i32`, `u32` or `bool`: what is read or written.
+    pub dtype: DType,
+    /// The operand's shape.
+    pub shape: Dims,
+    /// Statements of the function, which sees the element's position `i`; of one that writes also `value`.
+    pub statements: String,
+    /// What the function gives; `None` of one that writes.
+    pub value: Option<String>,
 }
 
 /// A kernel's parts.

@@ -4,6 +4,7 @@
 //! reductions through shared memory, launch geometry — is decided here, by shapes and [`Limits`] alone; how it is spelled is a
 //! [`Dialect`].
 
+mod claimed;
 mod code;
 mod collapse;
 mod dialect;
@@ -24,7 +25,8 @@ mod scatter;
 mod tile;
 mod together;
 
-pub use dialect::{Dialect, Elements, Module, Shared};
+pub use claimed::source;
+pub use dialect::{Access, Dialect, Elements, Module, Own, Shared};
 pub use dispatch::{Argument, Dispatch, ENTRY, Node, Plan};
 pub use limits::Limits;
 pub use place::{FAULT_WORDS, Root};

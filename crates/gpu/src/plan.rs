@@ -1,5 +1,6 @@
 //! A program as dispatches.
 
+use crate::claimed::Claimed;
 use crate::code::{Code, Context, Work};
 use crate::dialect::Dialect;
 use crate::dispatch::{Dispatch, Node, Plan};
@@ -101,8 +102,10 @@ impl Planning<'_> {
                 return Ok(vec![Piece::Dispatch(scatter::dispatch(context, ordinal, step)?)]);
             }
             Step::Loop(_) => return Ok(Vec::new()),
-            Step::Claimed { name, .. } => {
-                return Err(DeviceError::Unsupported(format!("no kernel is known for a call of {name}")));
+            Step::Claimed { name, sources, inputs, outputs } => {
+                let ordinal = self.ordinal(name);
+                let call = Claimed { name, sources, inputs, outputs, program: self.program };
+                return Ok(call.dispatch(context, ordinal)?.into_iter().collect());
             }
         };
         if epilogue.points() == 0 {

@@ -95,19 +95,40 @@ pub struct Row {
     pub onnx: Option<&'static str>,
 }
 
-/// A row of [`TABLE`].
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Elementwise(u16);
+/// An elementwise op: a row of [`TABLE`], or one of another crate ([`crate::elementwise!`]). Rows are told apart by where
+/// they lie and not by name.
+#[derive(Clone, Copy)]
+pub struct Elementwise(pub(crate) &'static Row);
 
 impl Elementwise {
     /// The row.
     pub fn row(self) -> &'static Row {
-        &TABLE[self.0 as usize]
+        self.0
     }
 
-    /// Every row's op.
+    /// The position in [`TABLE`], if the row is there.
+    pub fn position(self) -> Option<usize> {
+        let bytes = (&raw const *self.0).addr().checked_sub(TABLE.as_ptr().addr())?;
+        Some(bytes / size_of::<Row>()).filter(|position| *position < TABLE.len())
+    }
+
+    /// The op of every row of [`TABLE`].
     pub fn all() -> impl Iterator<Item = Elementwise> {
-        (0..TABLE.len() as u16).map(Elementwise)
+        TABLE.iter().map(Elementwise)
+    }
+}
+
+impl PartialEq for Elementwise {
+    fn eq(&self, other: &Elementwise) -> bool {
+        std::ptr::eq(self.0, other.0)
+    }
+}
+
+impl Eq for Elementwise {}
+
+impl std::hash::Hash for Elementwise {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        std::ptr::hash(self.0, state);
     }
 }
 
@@ -162,7 +183,7 @@ macro_rules! simplify {
     (($($name:ident),*) $simplify:expr) => { |operands| { bind!(operands: $($name),*); $simplify } };
 }
 
-macro_rules! elementwise {
+macro_rules! table {
     ($(
         $(#[doc = $doc:literal])+
         $ID:ident $name:ident($first:ident $(, $rest:ident)*): $types:ident {
@@ -176,15 +197,15 @@ macro_rules! elementwise {
         }
     )*) => {
         #[allow(clippy::upper_case_acronyms, non_camel_case_types)]
-        #[repr(u16)]
+        #[repr(usize)]
         enum Index { $($ID),* }
 
         #[allow(missing_docs)]
         impl Elementwise {
-            $(pub const $ID: Elementwise = Elementwise(Index::$ID as u16);)*
+            $(pub const $ID: Elementwise = Elementwise(&TABLE[Index::$ID as usize]);)*
         }
 
-        /// Every elementwise op.
+        /// Every elementwise op of this crate.
         #[allow(unused_variables)]
         pub static TABLE: &[Row] = &[$(Row {
             name: stringify!($name),
@@ -222,7 +243,7 @@ const SPECIAL: &[f64] = &[-1.0, 0.0, 2.5, f64::INFINITY, f64::NEG_INFINITY, f64:
 const HALVES: &[f64] = &[-2.5, -1.5, -0.7, -0.5, 0.0, 0.3, 0.5, 1.5, 2.5];
 const COUNTS: &[f64] = &[0.0, 1.0, 3.0, 8.0, 31.0];
 
-elementwise! {
+table! {
     /// Sum.
     ADD add(x, y): Number {
         reference: x + y,

@@ -209,6 +209,10 @@ macro_rules! operators {
             type Output = Expr<'b>;
             fn $method(self, other: f64) -> Expr<'b> { Expr::elementwise(Elementwise::$OP, &[&self, &self.like(other)]) }
         }
+        impl<'b> ops::$Trait<Expr<'b>> for f64 {
+            type Output = Expr<'b>;
+            fn $method(self, other: Expr<'b>) -> Expr<'b> { Expr::elementwise(Elementwise::$OP, &[&other.like(self), &other]) }
+        }
     )*};
 }
 operators!(Add add ADD, Sub sub SUB, Mul mul MUL, Div div DIV);

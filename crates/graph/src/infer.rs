@@ -3,9 +3,11 @@
 
 use crate::convolve;
 use crate::dtype::DType;
+use crate::formula;
 use crate::graph::{Graph, Value};
 use crate::op::{CallGradient, ContractAxes, Op, Reduction};
 use crate::shape::{Dims, Type, show};
+use crate::source::Source;
 use smallvec::{SmallVec, smallvec};
 
 type Types = SmallVec<[Type; 1]>;
@@ -81,7 +83,11 @@ fn rule(op: &Op, inputs: &[&Type]) -> Result<Types, String> {
                 }
             }
             let dtypes: SmallVec<[DType; 3]> = inputs.iter().map(|t| t.dtype).collect();
-            one(row.types.result(&dtypes)?, &inputs[0].shape)
+            let result = row.types.result(&dtypes)?;
+            if op.position().is_none() {
+                formula::check(row, &dtypes, result)?;
+            }
+            one(result, &inputs[0].shape)
         }
         Op::Cast(dtype) => {
             operands(inputs, 1)?;
@@ -202,7 +208,7 @@ fn rule(op: &Op, inputs: &[&Type]) -> Result<Types, String> {
             one(inputs[0].dtype, &inputs[0].shape)
         }
         Op::Scan { body, length, carries, slices, .. } => scan(body, *length, *carries, *slices, inputs),
-        Op::Call { body, gradient, .. } => call(body, gradient, inputs),
+        Op::Call { body, gradient, sources, .. } => call(body, gradient, sources, inputs),
         Op::StopGradient | Op::Barrier => {
             operands(inputs, 1)?;
             Ok(smallvec![inputs[0].clone()])
@@ -288,7 +294,12 @@ fn scan(
     Ok(results[..carries].iter().map(|ty| (*ty).clone()).chain(stacked).collect())
 }
 
-fn call(body: &Graph, gradient: &CallGradient, inputs: &[&Type]) -> Result<Types, String> {
+fn call(
+    body: &Graph,
+    gradient: &CallGradient,
+    sources: &[Source],
+    inputs: &[&Type],
+) -> Result<Types, String> {
     let (parameters, results) = signature(body)?;
     operands(inputs, parameters.len())?;
     for (i, (found, want)) in inputs.iter().zip(&parameters).enumerate() {
@@ -299,6 +310,7 @@ fn call(body: &Graph, gradient: &CallGradient, inputs: &[&Type]) -> Result<Types
     if results.is_empty() {
         return Err("the body returns nothing".into());
     }
+    sources.iter().try_for_each(|source| source.check(&results))?;
     if let CallGradient::Region(region) = gradient {
         let found = signature(region)?;
         let want: Vec<&Type> = parameters.iter().chain(&results).chain(&results).copied().collect();

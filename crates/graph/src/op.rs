@@ -5,6 +5,7 @@ use crate::dtype::{DType, Literal};
 use crate::elementwise::Elementwise;
 use crate::graph::Graph;
 use crate::shape::Dims;
+use crate::source::Source;
 use smallvec::SmallVec;
 use std::sync::Arc;
 
@@ -206,6 +207,8 @@ pub enum Op {
         body: Arc<Graph>,
         /// How its gradient is found.
         gradient: CallGradient,
+        /// Better kernels that the user brings along.
+        sources: Vec<Source>,
     },
     /// The identity; no gradient passes.
     StopGradient,

@@ -65,11 +65,13 @@ fn attributes(op: &Op, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 if *reverse { " reverse" } else { "" }
             )
         }
+        Op::Call { sources, .. } => sources.iter().try_for_each(|source| {
+            write!(f, " {} of {:?} by {:?}", source.language, source.groups, source.workgroup)
+        }),
         Op::Elementwise(_)
         | Op::Cast(_)
         | Op::Reshape(_)
         | Op::Expand(_)
-        | Op::Call { .. }
         | Op::StopGradient
         | Op::Barrier => Ok(()),
     }

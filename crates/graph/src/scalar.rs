@@ -235,6 +235,10 @@ macro_rules! operators {
             type Output = Scalar<'b>;
             fn $method(self, other: f64) -> Scalar<'b> { self.apply(ScalarOp::$Op, &[self.like(other)]) }
         }
+        impl<'b> ops::$Trait<Scalar<'b>> for f64 {
+            type Output = Scalar<'b>;
+            fn $method(self, other: Scalar<'b>) -> Scalar<'b> { other.like(self).apply(ScalarOp::$Op, &[other]) }
+        }
     )*};
 }
 operators!(Add add Add, Sub sub Sub, Mul mul Mul, Div div Div, Rem rem Rem);

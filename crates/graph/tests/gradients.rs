@@ -285,7 +285,7 @@ fn scans_make_only_what_is_asked() {
 
 fn call(gradient: CallGradient) -> Op {
     let body = build(&[f64s(&[3]), f64s(&[3])], |_, p| vec![p[0].sin() * p[1], p[0]]);
-    Op::Call { name: "twist", body: Arc::new(body), gradient }
+    Op::Call { name: "twist", body: Arc::new(body), gradient, sources: vec![] }
 }
 
 #[test]

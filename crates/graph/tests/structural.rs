@@ -248,7 +248,7 @@ fn identities_and_calls() {
     assert_eq!(one(Op::StopGradient, &[x.clone()]), x);
     assert_eq!(one(Op::Barrier, &[x.clone()]), x);
     let body = build(&[f64s(&[3]), f64s(&[3])], |_, p| vec![p[0] * p[1], p[0] - p[1]]);
-    let call = Op::Call { name: "pair", body: Arc::new(body), gradient: CallGradient::Body };
+    let call = Op::Call { name: "pair", body: Arc::new(body), gradient: CallGradient::Body, sources: vec![] };
     let found = apply(call, &[x.clone(), array(&[3], &[2.0, 2.0, 2.0])]);
     assert_eq!(found, [array(&[3], &[2.0, 4.0, 6.0]), array(&[3], &[-1.0, 0.0, 1.0])]);
 }

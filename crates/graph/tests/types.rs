@@ -206,7 +206,7 @@ fn scans() {
 #[test]
 fn calls() {
     let inner = || Arc::new(build(&[f64s(&[2]), i32s(&[])], |_, p| vec![p[0] + 1.0, p[0]]));
-    let call = |gradient| Op::Call { name: "shift", body: inner(), gradient };
+    let call = |gradient| Op::Call { name: "shift", body: inner(), gradient, sources: vec![] };
     let operands = [f64s(&[2]), i32s(&[])];
     assert_eq!(infer(call(CallGradient::Missing), &operands).unwrap(), [f64s(&[2]), f64s(&[2])]);
     refuses(call(CallGradient::Body), &operands[..1], &["takes 2 operands, found 1"]);
@@ -226,7 +226,12 @@ fn calls() {
         &["it must take the inputs, the outputs", "f64[2], i32[], f64[2]"],
     );
     refuses(call(region(&full, &[4])), &operands, &["one cotangent for each input", "(f64[2], i32[])"]);
-    let silent = Op::Call { name: "silent", body: Arc::new(Graph::new()), gradient: CallGradient::Missing };
+    let silent = Op::Call {
+        name: "silent",
+        body: Arc::new(Graph::new()),
+        gradient: CallGradient::Missing,
+        sources: vec![],
+    };
     refuses(silent, &[], &["the body returns nothing"]);
 }
 
@@ -240,7 +245,8 @@ fn values_of_other_graphs_are_refused() {
     let error = graph.apply(Op::Barrier, &values[2..], Origin::here()).unwrap_err().to_string();
     assert!(error.contains("barrier: value 2 is of another graph"), "{error}");
     graph.set_results(vec![values[1]]);
-    let call = Op::Call { name: "lost", body: Arc::new(graph), gradient: CallGradient::Missing };
+    let call =
+        Op::Call { name: "lost", body: Arc::new(graph), gradient: CallGradient::Missing, sources: vec![] };
     refuses(call, &[f64s(&[])], &["the region returns value 1, which it does not make"]);
 }
 

@@ -91,7 +91,7 @@ fn regions_are_verified() {
         graph.add(op, &values, Origin::here()).unwrap();
         graph
     };
-    let call = |body, gradient| Op::Call { name: "held", body, gradient };
+    let call = |body, gradient| Op::Call { name: "held", body, gradient, sources: vec![] };
     refused(&hold(call(bad(), CallGradient::Body), &[f64s(&[4])]), &["%1 square", "recorded type"]);
 
     let mut scanned = Graph::new();
@@ -118,7 +118,12 @@ fn regions_are_verified() {
 fn wrong_gradient_signatures_cannot_be_recorded() {
     let region = |types: &[Type], result: usize| {
         let region = Arc::new(build(types, |_, p| vec![p[result]]));
-        Op::Call { name: "sum", body: Arc::new(sum()), gradient: CallGradient::Region(region) }
+        Op::Call {
+            name: "sum",
+            body: Arc::new(sum()),
+            gradient: CallGradient::Region(region),
+            sources: vec![],
+        }
     };
     let good = [f64s(&[3]), f64s(&[]), f64s(&[])];
     assert!(infer(region(&good, 0), &[f64s(&[3])]).is_ok());

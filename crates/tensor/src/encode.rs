@@ -1,7 +1,9 @@
 //! Structure as numbers: two programs are the same if their token streams are. Everything that the compiler sees of an op
 //! is in its tokens; lists are preceded by their length, so that no stream is the beginning of another op's.
 
-use warploom_graph::{CallGradient, ContractAxes, DType, Elementwise, Graph, Literal, Op, Type, Value};
+use warploom_graph::{
+    CallGradient, ContractAxes, DType, Elementwise, Graph, Literal, Op, Source, Type, Value,
+};
 
 /// What a token stream says about a value; the low byte of its first token.
 pub(crate) mod tag {
@@ -55,6 +57,18 @@ fn literal(literal: Literal, out: &mut Vec<u64>) {
     out.push(literal.to_f64().to_bits());
 }
 
+fn text(text: &str, out: &mut Vec<u64>) {
+    out.push(text.len() as u64);
+    let word = |bytes: &[u8]| bytes.iter().fold(0, |token, byte| token << 8 | *byte as u64);
+    out.extend(text.as_bytes().chunks(8).map(word));
+}
+
+fn source(source: &Source, out: &mut Vec<u64>) {
+    text(source.language, out);
+    text(&source.text, out);
+    out.extend(source.workgroup.iter().chain(&source.groups).map(|extent| *extent as u64));
+}
+
 fn pairs(axes: &ContractAxes, out: &mut Vec<u64>) {
     for list in [&axes.batch, &axes.sum] {
         out.push(list.len() as u64);
@@ -79,7 +93,11 @@ pub(crate) fn op(op: &Op, out: &mut Vec<u64>) {
             out.push(3 | (*stream as u64) << 8);
             list(shape, out);
         }
-        Op::Elementwise(row) => out.push(4 | (row_number(*row) as u64) << 8),
+        Op::Elementwise(op) => {
+            let (number, address) = row(*op);
+            out.push(4 | number << 8);
+            out.extend(address);
+        }
         Op::Cast(to) => out.push(5 | dtype(*to) << 8),
         Op::Reshape(shape) => {
             out.push(6);
@@ -121,11 +139,10 @@ pub(crate) fn op(op: &Op, out: &mut Vec<u64>) {
             out.extend([*length as u64, *carries as u64, *slices as u64]);
             graph(body, out);
         }
-        Op::Call { name, body, gradient } => {
-            out.push(17 | (name.len() as u64) << 8);
-            for word in name.as_bytes().chunks(8) {
-                out.push(word.iter().fold(0, |token, byte| token << 8 | *byte as u64));
-            }
+        Op::Call { name, body, gradient, sources } => {
+            out.push(17 | (sources.len() as u64) << 8);
+            text(name, out);
+            sources.iter().for_each(|source| self::source(source, out));
             graph(body, out);
             match gradient {
                 CallGradient::Body => out.push(0),
@@ -154,24 +171,23 @@ pub(crate) fn op(op: &Op, out: &mut Vec<u64>) {
 }
 
 /// A lazy node's row, with its literal and the shape that operands broadcast to.
-pub(crate) fn elementwise(
-    row: Elementwise,
-    with: Option<(u8, Literal)>,
-    shape: &[usize],
-    out: &mut Vec<u64>,
-) {
+pub(crate) fn elementwise(op: Elementwise, with: Option<(u8, Literal)>, shape: &[usize], out: &mut Vec<u64>) {
     let position = with.map_or(0, |(position, _)| position as u64 + 1);
-    let head = tag::ELEMENTWISE | position << 8 | (shape.len() as u64) << 16 | (row_number(row) as u64) << 32;
-    out.push(head);
+    let (number, address) = row(op);
+    out.push(tag::ELEMENTWISE | position << 8 | (shape.len() as u64) << 16 | number << 32);
+    out.extend(address);
     out.extend(shape.iter().map(|extent| *extent as u64));
     if let Some((_, value)) = with {
         literal(value, out);
     }
 }
 
-fn row_number(row: Elementwise) -> usize {
-    let table = warploom_graph::elementwise::TABLE.as_ptr() as usize;
-    (row.row() as *const _ as usize - table) / size_of::<warploom_graph::elementwise::Row>()
+/// A row's number in the table, or the largest of 32 bits and, as a token of its own, where a row of another crate lies.
+fn row(op: Elementwise) -> (u64, Option<u64>) {
+    match op.position() {
+        Some(position) => (position as u64, None),
+        None => (u32::MAX as u64, Some((&raw const *op.row()).addr() as u64)),
+    }
 }
 
 fn graph(graph: &Graph, out: &mut Vec<u64>) {

@@ -5,7 +5,7 @@
 //! - [`Device::record`] makes a program once that runs without recording again ([`Recorded`]); [`Device::try_plan`] says what memory it would
 //!   take, [`Device::with_memory_limit`] makes it take less; plain code that records the
 //!   same each round finds its program in the device's cache.
-//! - [`scan`] and [`call`] record regions; [`module_scope`] names the module that records.
+//! - [`scan`] and [`call`] record regions; [`elementwise!`] and [`UserKernel`] add kernels of one's own; [`module_scope`] names the module that records.
 //!
 //! Operators never return `Result`: see [`Tensor`] for how errors come out.
 //!
@@ -65,6 +65,7 @@ mod ring;
 mod scope;
 mod tensor;
 mod trace;
+mod user_kernel;
 mod variable;
 mod views;
 
@@ -82,10 +83,11 @@ pub use region::{call, call_with_gradient, scan, scan_reverse};
 pub use registry::{Open, register};
 pub use scope::{module_path, module_scope};
 pub use tensor::Tensor;
+pub use user_kernel::UserKernel;
 pub use variable::Variable;
 pub use views::Range;
 pub use warploom_compile::Recomputation;
 pub use warploom_graph::{
     CallGradient, ContractAxes, DType, Dims, Elementwise, ElementwiseMethods, Origin, Reduction, ScatterKind,
-    SpatialWindow,
+    SpatialWindow, Type, elementwise,
 };

@@ -36,7 +36,8 @@ pub fn call(
     match record(name, &types(inputs), None, &origin, |parameters, _| body(parameters)) {
         Err(error) => vec![Tensor::failed(error)],
         Ok(region) => {
-            let op = Op::Call { name, body: Arc::new(region.graph), gradient: CallGradient::Body };
+            let (body, gradient) = (Arc::new(region.graph), CallGradient::Body);
+            let op = Op::Call { name, body, gradient, sources: Vec::new() };
             let operands: SmallVec<[&Tensor; 8]> = inputs.iter().copied().chain(&region.captured).collect();
             Tensor::apply_several(op, &operands)
         }
@@ -56,33 +57,54 @@ pub fn call_with_gradient(
     if let Some(failed) = inputs.iter().find(|t| t.is_failed()) {
         return vec![Tensor::clone(failed)];
     }
-    let forward = record(name, &types(inputs), None, &origin, |parameters, _| body(parameters))
-        .and_then(|r| r.closed(name, &origin));
-    let both = forward.and_then(|forward| {
-        let outputs: Vec<Type> = forward.results().iter().map(|v| forward.ty(*v).clone()).collect();
-        let parameters: Vec<Type> =
-            types(inputs).into_iter().chain(outputs.iter().chain(&outputs).cloned()).collect();
-        let (given, made) = (inputs.len(), outputs.len());
-        let region = record(name, &parameters, None, &origin, |all, _| {
-            gradient(&all[..given], &all[given..given + made], &all[given + made..])
-        });
-        Ok((forward, region?.closed(name, &origin)?))
+    let both = forward(name, inputs, &origin, body).and_then(|body| {
+        let region = backward(name, inputs, &body, &origin, gradient)?;
+        Ok((body, region))
     });
     match both {
         Err(error) => vec![Tensor::failed(error)],
-        Ok((forward, backward)) => {
-            let wanted = types(inputs);
-            let found: Vec<Type> = backward.results().iter().map(|v| backward.ty(*v).clone()).collect();
-            if wanted != found {
-                let show =
-                    |types: &[Type]| types.iter().map(|t| t.to_string()).collect::<Vec<_>>().join(", ");
-                let message = format!("its gradient must return {}, found {}", show(&wanted), show(&found));
-                return vec![Tensor::failed(Error::at(name, message, &origin))];
-            }
-            let gradient = CallGradient::Region(Arc::new(backward));
-            Tensor::apply_several(Op::Call { name, body: Arc::new(forward), gradient }, inputs)
+        Ok((body, region)) => {
+            let gradient = CallGradient::Region(Arc::new(region));
+            Tensor::apply_several(
+                Op::Call { name, body: Arc::new(body), gradient, sources: Vec::new() },
+                inputs,
+            )
         }
     }
+}
+
+/// The body of a call that uses nothing from outside.
+pub(crate) fn forward(
+    name: &str,
+    inputs: &[&Tensor],
+    origin: &Origin,
+    body: impl FnOnce(&[Tensor]) -> Vec<Tensor>,
+) -> Result<Graph, Error> {
+    record(name, &types(inputs), None, origin, |parameters, _| body(parameters))?.closed(name, origin)
+}
+
+/// The gradient of a call of this body: from inputs, outputs and the outputs' cotangents to the inputs' cotangents.
+pub(crate) fn backward(
+    name: &str,
+    inputs: &[&Tensor],
+    body: &Graph,
+    origin: &Origin,
+    gradient: impl FnOnce(&[Tensor], &[Tensor], &[Tensor]) -> Vec<Tensor>,
+) -> Result<Graph, Error> {
+    let (wanted, outputs) = (types(inputs), result_types(body));
+    let parameters: Vec<Type> = wanted.iter().chain(&outputs).chain(&outputs).cloned().collect();
+    let (given, made) = (inputs.len(), outputs.len());
+    let region = record(name, &parameters, None, origin, |all, _| {
+        gradient(&all[..given], &all[given..given + made], &all[given + made..])
+    })?;
+    let region = region.closed(name, origin)?;
+    let found = result_types(&region);
+    if wanted != found {
+        let show = |types: &[Type]| types.iter().map(|t| t.to_string()).collect::<Vec<_>>().join(", ");
+        let message = format!("its gradient must return {}, found {}", show(&wanted), show(&found));
+        return Err(Error::at(name, message, origin));
+    }
+    Ok(region)
 }
 
 /// Repeats a body: `carries` go from round to round, `slices` are cut along axis 0, one part each round.
@@ -170,8 +192,12 @@ fn scanned(
     }
 }
 
-fn types(tensors: &[&Tensor]) -> Vec<Type> {
+pub(crate) fn types(tensors: &[&Tensor]) -> Vec<Type> {
     tensors.iter().map(|t| t.ty().clone()).collect()
+}
+
+pub(crate) fn result_types(region: &Graph) -> Vec<Type> {
+    region.results().iter().map(|v| region.ty(*v).clone()).collect()
 }
 
 impl Region {

@@ -6,7 +6,7 @@ use warploom_device::{
     Capabilities, DeviceError, Executable, Executor, Memory, Program, Statistics, Step, Target, Token,
     WrittenKernel,
 };
-use warploom_graph::Graph;
+use warploom_graph::{Graph, Source};
 use warploom_tensor::Device;
 
 /// Plans as `device` would, without its memory.
@@ -29,8 +29,8 @@ impl Target for Dry {
         self.like.target().workspace_bytes(step)
     }
 
-    fn claims(&self, name: &str, body: &Graph) -> bool {
-        self.like.target().claims(name, body)
+    fn claims(&self, name: &str, body: &Graph, sources: &[Source]) -> bool {
+        self.like.target().claims(name, body, sources)
     }
 
     fn written(&self, program: &Program) -> Result<Vec<WrittenKernel>, DeviceError> {

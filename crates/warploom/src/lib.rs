@@ -30,6 +30,7 @@ pub use warploom_cpu as cpu;
 pub use warploom_data as data;
 pub use warploom_device as device;
 pub use warploom_graph as graph;
+pub use warploom_graph::elementwise;
 pub use warploom_nn as nn;
 pub use warploom_recipes as recipes;
 pub use warploom_tensor as tensor;
@@ -48,7 +49,8 @@ pub mod prelude {
     };
     pub use warploom_nn_derive::ParametersOfWarploom as Parameters;
     pub use warploom_tensor::{
-        DType, Device, ElementwiseMethods, InputSpec, Tensor, Variable, gradients, gradients_or_zeros,
+        DType, Device, ElementwiseMethods, InputSpec, Tensor, UserKernel, Variable, gradients,
+        gradients_or_zeros,
     };
     pub use warploom_train::{Fit, History, Metric, Scores, Training, metrics};
 }

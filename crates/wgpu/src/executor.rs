@@ -8,7 +8,7 @@ use warploom_device::{
     WrittenKernel,
 };
 use warploom_gpu::{Dispatch, Limits, Plan};
-use warploom_graph::{DType, Graph};
+use warploom_graph::{DType, Graph, Source};
 
 use crate::adapters::{Adapter, choose};
 use crate::context::Context;
@@ -125,8 +125,8 @@ impl Target for Wgpu {
         warploom_gpu::workspace_bytes(step, &self.limits)
     }
 
-    fn claims(&self, _: &str, _: &Graph) -> bool {
-        false
+    fn claims(&self, _: &str, _: &Graph, sources: &[Source]) -> bool {
+        warploom_gpu::source(sources, &Wgsl).is_some()
     }
 
     fn written(&self, program: &Program) -> Result<Vec<WrittenKernel>, DeviceError> {

@@ -2,7 +2,7 @@
 
 use crate::library;
 use std::fmt::Write;
-use warploom_gpu::{Dialect, ENTRY, Elements, Module};
+use warploom_gpu::{Access, Argument, Dialect, ENTRY, Elements, Module, Own};
 use warploom_graph::DType;
 
 /// WGSL as naga reads it, with no extension.
@@ -39,18 +39,7 @@ impl Dialect for Wgsl {
 
     fn module(&self, module: &Module<'_>) -> String {
         let mut text = format!("// {}\n\n", module.name.replace(|c: char| c.is_control(), " "));
-        for (binding, (argument, elements)) in module.arguments.iter().enumerate() {
-            let (element, access) = match elements {
-                Elements::Words(_) if !argument.writable => (word(elements), "read"),
-                _ => (word(elements), "read_write"),
-            };
-            // `check_index` knows the faults by name.
-            let name = if *elements == Elements::Faults { "faults".into() } else { format!("a{binding}") };
-            let _ = writeln!(
-                text,
-                "@group(0) @binding({binding}) var<storage, {access}> {name}: array<{element}>;"
-            );
-        }
+        bindings(module.arguments, &mut text);
         for shared in module.shared {
             let (name, element, length) = (&shared.name, shared.element, shared.length);
             let _ = writeln!(text, "var<workgroup> {name}: array<{element}, {length}>;");
@@ -69,6 +58,48 @@ impl Dialect for Wgsl {
         );
         text
     }
+
+    fn own(&self, own: &Own<'_>) -> Result<String, String> {
+        if !own.text.trim_start().starts_with(&format!("fn {ENTRY}(")) {
+            return Err(format!(
+                "has a WGSL source that does not begin with `fn {ENTRY}(`; what stands before it, workgroup size \
+                 and bindings, is written by Warploom, and other declarations may follow"
+            ));
+        }
+        let [x, y, z] = own.workgroup;
+        // What is added follows, so that lines are counted as the user counts them.
+        let mut text = format!("@compute @workgroup_size({x}, {y}, {z}) {}\n\n", own.text.trim_end());
+        bindings(own.arguments, &mut text);
+        let _ = writeln!(text, "\n{}", library::source(own.functions));
+        own.operands.iter().for_each(|operand| access(operand, &mut text));
+        Ok(text)
+    }
+}
+
+fn bindings(arguments: &[(Argument, Elements)], text: &mut String) {
+    for (binding, (argument, elements)) in arguments.iter().enumerate() {
+        let (element, access) = match elements {
+            Elements::Words(_) if !argument.writable => (word(elements), "read"),
+            _ => (word(elements), "read_write"),
+        };
+        // `check_index` knows the faults by name.
+        let name = if *elements == Elements::Faults { "faults".into() } else { format!("a{binding}") };
+        let _ =
+            writeln!(text, "@group(0) @binding({binding}) var<storage, {access}> {name}: array<{element}>;");
+    }
+}
+
+fn access(operand: &Access, text: &mut String) {
+    let Access { name, dtype, shape, statements, value } = operand;
+    let _ = writeln!(text, "const {name}_length = {}u;", shape.iter().product::<usize>());
+    if !shape.is_empty() {
+        let extents: Vec<String> = shape.iter().map(|extent| format!("{extent}u")).collect();
+        let _ = writeln!(text, "const {name}_shape = array<u32, {}>({});", shape.len(), extents.join(", "));
+    }
+    let _ = match value {
+        Some(value) => writeln!(text, "fn {name}(i: u32) -> {dtype} {{\n{statements}    return {value};\n}}"),
+        None => writeln!(text, "fn {name}(i: u32, value: {dtype}) {{\n{statements}}}"),
+    };
 }
 
 /// The type of an argument's elements.

@@ -263,7 +263,8 @@ impl<'b> Generator<'b, '_> {
         let mut body = inner.finish();
         body.set_results(vec![value]);
         self.features.insert("call".into());
-        let op = Op::Call { name: "block", body: Arc::new(body), gradient: CallGradient::Body };
+        let op =
+            Op::Call { name: "block", body: Arc::new(body), gradient: CallGradient::Body, sources: vec![] };
         let out = self.builder.apply(op, &[x.expr.value()]);
         self.keep(out, exact, bound);
     }

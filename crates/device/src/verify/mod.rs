@@ -15,7 +15,7 @@ use executable::Verified;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use warploom_graph::Graph;
+use warploom_graph::{Graph, Source};
 
 /// Operations of the reference above which a step is checked on a sample of its results.
 const OPERATIONS: usize = 50_000_000;
@@ -106,8 +106,8 @@ impl Target for Verifying {
         self.inner.target().workspace_bytes(step)
     }
 
-    fn claims(&self, name: &str, body: &Graph) -> bool {
-        self.inner.target().claims(name, body)
+    fn claims(&self, name: &str, body: &Graph, sources: &[Source]) -> bool {
+        self.inner.target().claims(name, body, sources)
     }
 
     fn written(&self, program: &Program) -> Result<Vec<WrittenKernel>, DeviceError> {

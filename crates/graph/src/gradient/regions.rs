@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 impl<'b> Step<'_, 'b> {
     pub(super) fn call(&self) -> Result<Cotangents<'b>, Error> {
-        let Op::Call { name, body, gradient } = &self.node.op else { unreachable!("called for calls") };
+        let Op::Call { name, body, gradient, .. } = &self.node.op else { unreachable!("called for calls") };
         let builder = self.builder;
         let upstream = self.all_upstream();
         let mut arguments: Vec<Value> = self.node.inputs.to_vec();
@@ -24,7 +24,8 @@ impl<'b> Step<'_, 'b> {
             CallGradient::Region(region) => {
                 arguments.extend(self.node.outputs());
                 arguments.extend(upstream.iter().map(|e| e.value()));
-                let call = Op::Call { name, body: region.clone(), gradient: CallGradient::Body };
+                let (body, gradient) = (region.clone(), CallGradient::Body);
+                let call = Op::Call { name, body, gradient, sources: Vec::new() };
                 let made = builder.try_add(call, &arguments)?;
                 Ok(made.into_iter().map(|v| Some(builder.expr(v))).collect())
             }
