@@ -95,40 +95,63 @@ pub struct Row {
     pub onnx: Option<&'static str>,
 }
 
-/// An elementwise op: a row of [`TABLE`], or one of another crate ([`crate::elementwise!`]). Rows are told apart by where
-/// they lie and not by name.
-#[derive(Clone, Copy)]
-pub struct Elementwise(pub(crate) &'static Row);
+/// An elementwise op: a row of [`TABLE`], or one of another crate ([`crate::elementwise!`]).
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Elementwise(Place);
 
-impl Elementwise {
-    /// The row.
-    pub fn row(self) -> &'static Row {
-        self.0
-    }
-
-    /// The position in [`TABLE`], if the row is there.
-    pub fn position(self) -> Option<usize> {
-        let bytes = (&raw const *self.0).addr().checked_sub(TABLE.as_ptr().addr())?;
-        Some(bytes / size_of::<Row>()).filter(|position| *position < TABLE.len())
-    }
-
-    /// The op of every row of [`TABLE`].
-    pub fn all() -> impl Iterator<Item = Elementwise> {
-        TABLE.iter().map(Elementwise)
-    }
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Place {
+    Table(u16),
+    Elsewhere(Elsewhere),
 }
 
-impl PartialEq for Elementwise {
-    fn eq(&self, other: &Elementwise) -> bool {
+/// A row of another crate, told apart from others by where it lies and not by its name.
+#[derive(Clone, Copy)]
+struct Elsewhere(&'static Row);
+
+impl PartialEq for Elsewhere {
+    fn eq(&self, other: &Elsewhere) -> bool {
         std::ptr::eq(self.0, other.0)
     }
 }
 
-impl Eq for Elementwise {}
+impl Eq for Elsewhere {}
 
-impl std::hash::Hash for Elementwise {
+impl std::hash::Hash for Elsewhere {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
         std::ptr::hash(self.0, state);
+    }
+}
+
+impl Elementwise {
+    /// The op of a row of another crate, which has one place for the whole life of the program.
+    ///
+    /// # Panics
+    /// If the row has no operands, or more than three.
+    pub const fn new(row: &'static Row) -> Elementwise {
+        assert!(matches!(row.arity, 1..=3), "an elementwise op has one to three operands");
+        Elementwise(Place::Elsewhere(Elsewhere(row)))
+    }
+
+    /// The row.
+    pub fn row(self) -> &'static Row {
+        match self.0 {
+            Place::Table(position) => &TABLE[position as usize],
+            Place::Elsewhere(row) => row.0,
+        }
+    }
+
+    /// The position in [`TABLE`], if the row is there.
+    pub fn position(self) -> Option<usize> {
+        match self.0 {
+            Place::Table(position) => Some(position as usize),
+            Place::Elsewhere(_) => None,
+        }
+    }
+
+    /// The op of every row of [`TABLE`].
+    pub fn all() -> impl Iterator<Item = Elementwise> {
+        (0..TABLE.len() as u16).map(|position| Elementwise(Place::Table(position)))
     }
 }
 
@@ -197,12 +220,12 @@ macro_rules! table {
         }
     )*) => {
         #[allow(clippy::upper_case_acronyms, non_camel_case_types)]
-        #[repr(usize)]
+        #[repr(u16)]
         enum Index { $($ID),* }
 
         #[allow(missing_docs)]
         impl Elementwise {
-            $(pub const $ID: Elementwise = Elementwise(&TABLE[Index::$ID as usize]);)*
+            $(pub const $ID: Elementwise = Elementwise(Place::Table(Index::$ID as u16));)*
         }
 
         /// Every elementwise op of this crate.

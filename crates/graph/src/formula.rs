@@ -1,7 +1,7 @@
 //! Elementwise ops of other crates: one scalar expression with its derivative, or a whole [`Row`].
 
 use crate::dtype::{DType, Literal};
-use crate::elementwise::{Cotangents, Elementwise, Row};
+use crate::elementwise::{Cotangents, Row};
 use crate::expr::Expr;
 use crate::scalar::{Emit, Register, Scalar, ScalarOp};
 use std::cell::RefCell;
@@ -11,7 +11,7 @@ use std::cell::RefCell;
 ///
 /// `expression` is the value in scalar instructions ([`Scalar`]) of up to three operands. `gradient` names the result and
 /// its cotangent and gives one cotangent for each operand, as [`Expr`]s, of which it may be differentiated again. For other
-/// dtypes write a [`Row`] and apply [`Elementwise::new`].
+/// dtypes write a [`Row`] and apply [`crate::Elementwise::new`].
 ///
 /// ```
 /// use warploom_graph::{Builder, DType, Graph, Origin, Type};
@@ -219,15 +219,4 @@ fn fits(op: ScalarOp, types: &[DType]) -> bool {
         Less | LessEqual | Equal | Select | Cast => true,
     };
     allowed && rest.iter().all(|dtype| *dtype == first)
-}
-
-impl Elementwise {
-    /// The op of a row, which has one place for the whole life of the program.
-    ///
-    /// # Panics
-    /// If the row has no operands, or more than three.
-    pub const fn new(row: &'static Row) -> Elementwise {
-        assert!(matches!(row.arity, 1..=3), "an elementwise op has one to three operands");
-        Elementwise(row)
-    }
 }

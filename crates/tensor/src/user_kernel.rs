@@ -108,6 +108,11 @@ impl UserKernel {
         self
     }
 
+    /// The same by its body alone, on every device: what a source is held against.
+    pub fn without_sources(self) -> UserKernel {
+        UserKernel { sources: Vec::new(), ..self }
+    }
+
     /// Records the kernel. A failed operand or body, or a launch geometry that computes nothing, makes the results fail; a
     /// body that fails gives one failed result. A source that its compiler rejects is an error when the value is looked at.
     #[track_caller]

@@ -2,6 +2,8 @@
 //! `WARPLOOM_REQUIRE_GPU` is set.
 
 use warploom::device::{Program, Step};
+use warploom::elementwise::{Row, TypeRule};
+use warploom::graph::Elementwise;
 use warploom::graph::interpret::{Array, Rounding, interpret};
 use warploom::prelude::*;
 
@@ -138,6 +140,33 @@ fn an_expression_differentiates_twice() {
                 once[0].square().sum_all()
             });
         });
+    }
+}
+
+/// A row by hand, for whole numbers: each differs from the next in one bit.
+static GRAY_CODE: Row = Row {
+    name: "gray_code",
+    doc: "x ^ (x >> 1).",
+    arity: 1,
+    types: TypeRule::Words,
+    reference: |_| f64::NAN,
+    whole: Some(|x| x[0] ^ (x[0] as u32 >> 1) as i64),
+    gradient: |_, _, _| [None; 3],
+    expression: |x| x[0].xor(x[0].shift_right(x[0].like(1.0))),
+    simplify: |_| None,
+    samples: &[],
+    onnx: None,
+};
+
+#[test]
+fn a_row_by_hand_takes_whole_numbers() {
+    for device in devices() {
+        let (found, wanted, program) = both(&device, &[(&[8], (0..8).map(|i| i as f32).collect())], |x| {
+            vec![Tensor::elementwise(Elementwise::new(&GRAY_CODE), &[&x[0].cast(DType::U32)])]
+        });
+        assert_eq!(found[0], [0.0, 1.0, 3.0, 2.0, 6.0, 7.0, 5.0, 4.0]);
+        assert_eq!(found, wanted);
+        assert_eq!(program.kernel_count(), 1);
     }
 }
 
@@ -399,4 +428,24 @@ fn it_is_counted_by_verification_and_printed_with_its_geometry() {
     assert!(text.contains("call running_sum") && text.contains("wgsl of [1, 1, 1] by [32, 1, 1]"), "{text}");
     let written = gpu.executor().target().written(&program).unwrap();
     assert!(written.iter().any(|k| k.name == "running_sum" && k.source.contains("fn input0(i: u32) -> f32")));
+}
+
+#[test]
+fn it_is_recomputed_under_a_memory_limit() {
+    let Some(gpu) = gpu() else { return };
+    let body = |x: &[Tensor]| {
+        // Ten sums wait for the end, each larger than what comes out.
+        let sums: Vec<Tensor> =
+            (0..10).map(|i| differentiable_sum().apply(&[&(&x[0] * f64::from(i + 1))]).remove(0)).collect();
+        let narrow: Vec<Tensor> = sums.iter().map(|sum| sum.sum(1)).collect();
+        let last = narrow.iter().fold(narrow[0].clone(), |all, one| all.maximum(one)).mean_all();
+        sums.iter().map(|sum| differentiable_sum().apply(&[&(sum * &last)]).remove(0).sum_all()).collect()
+    };
+    let input = [(&[64, 65][..], waves(64 * 65))];
+    let (free, _, program) = both(&gpu, &input, body);
+    let limit = program.plan(1).total() * 6 / 10;
+    let (limited, _, smaller) = gpu.with_memory_limit(Some(limit), || both(&gpu, &input, body));
+    assert!(smaller.plan(1).total() <= limit);
+    assert!(claimed(&smaller).len() > claimed(&program).len(), "{:?}", smaller.notes);
+    assert_eq!(free, limited);
 }
