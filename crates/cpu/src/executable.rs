@@ -1,15 +1,15 @@
 //! A program made ready, and its launch.
 
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use warploom_device::counters::Counters;
 use warploom_device::null::check_bindings;
 use warploom_device::{Bindings, BufferId, Class, DeviceError, Executable, Memory, Program, Step, Token};
 
 use crate::contraction::Contraction;
 use crate::convolve::Convolve;
 use crate::isa::Isa;
-use crate::memory::{Counters, CpuMemory};
+use crate::memory::CpuMemory;
 use crate::memory_map::MemoryMap;
 use crate::pool::Pool;
 use crate::scatter::Scatter;
@@ -228,7 +228,7 @@ impl Executable for Ready {
         // SAFETY: bindings are as large as the program says, and the program was checked to stay within them; that
         // nobody else uses what it writes is the contract of `Executable::launch`.
         unsafe { launch.run(&self.steps)? };
-        Ok(Token(self.counters.launches.fetch_add(1, Ordering::Relaxed) + 1))
+        Ok(Token(self.counters.launched()))
     }
 }
 

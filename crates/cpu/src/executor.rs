@@ -1,8 +1,8 @@
 //! The CPU as a device.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
+use warploom_device::counters::Counters;
 use warploom_device::{
     Capabilities, DeviceError, Executable, Executor, Memory, Statistics, Step, Target, Token,
 };
@@ -12,7 +12,7 @@ use crate::contraction;
 use crate::convolve;
 use crate::executable::Ready;
 use crate::isa::Isa;
-use crate::memory::{ALIGNMENT, Counters, CpuMemory};
+use crate::memory::{ALIGNMENT, CpuMemory};
 use crate::pool::Pool;
 
 /// The CPU executor: runs programs on this machine's cores.
@@ -103,7 +103,7 @@ impl Executor for Cpu {
         let to = CpuMemory::of(memory)?.range(offset, bytes.len())?;
         // SAFETY: the range was checked; that no launch uses it meanwhile is the trait's contract.
         unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), to, bytes.len()) };
-        self.counters.uploaded.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        self.counters.uploaded(bytes.len());
         Ok(self.done())
     }
 
@@ -111,7 +111,7 @@ impl Executor for Cpu {
         let from = CpuMemory::of(memory)?.range(offset, bytes.len())?;
         // SAFETY: as above.
         unsafe { std::ptr::copy_nonoverlapping(from, bytes.as_mut_ptr(), bytes.len()) };
-        self.counters.downloaded.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        self.counters.downloaded(bytes.len());
         Ok(())
     }
 
@@ -139,6 +139,6 @@ impl Executor for Cpu {
 
 impl Cpu {
     fn done(&self) -> Token {
-        Token(self.counters.launches.load(Ordering::Relaxed))
+        Token(self.counters.read().launches)
     }
 }

@@ -4,40 +4,18 @@ use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::any::Any;
 use std::ptr::NonNull;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use warploom_device::{DeviceError, Memory, RawMemory, Statistics};
+use warploom_device::counters::{Counters, Held};
+use warploom_device::{DeviceError, Memory, RawMemory};
 
 /// Alignment of every allocation, in bytes: a cache line, and the widest vector.
 pub(crate) const ALIGNMENT: usize = 64;
 
-/// What an executor counts.
-#[derive(Default, Debug)]
-pub(crate) struct Counters {
-    pub launches: AtomicU64,
-    live: AtomicUsize,
-    peak: AtomicUsize,
-    pub uploaded: AtomicU64,
-    pub downloaded: AtomicU64,
-}
-
-impl Counters {
-    pub(crate) fn read(&self) -> Statistics {
-        Statistics {
-            launches: self.launches.load(Ordering::Relaxed),
-            live_bytes: self.live.load(Ordering::Relaxed),
-            peak_bytes: self.peak.load(Ordering::Relaxed),
-            uploaded_bytes: self.uploaded.load(Ordering::Relaxed),
-            downloaded_bytes: self.downloaded.load(Ordering::Relaxed),
-        }
-    }
-}
-
 /// Memory of the CPU executor. Who may touch it when is the launches' contract, not this type's.
 pub struct CpuMemory {
     data: NonNull<u8>,
-    bytes: usize,
-    counters: Arc<Counters>,
+    /// Released after the memory itself.
+    held: Held,
 }
 
 // SAFETY: the memory belongs to this value alone; it is reached only through unsafe code that keeps launches apart.
@@ -56,25 +34,12 @@ impl CpuMemory {
         limit: Option<usize>,
         counters: &Arc<Counters>,
     ) -> Result<CpuMemory, DeviceError> {
-        let refused = |reason: String| {
-            let held = counters.live.load(Ordering::Relaxed);
-            DeviceError::OutOfMemory { asked: bytes, held, reason }
-        };
-        let within =
-            |live: usize| live.checked_add(bytes).filter(|sum| limit.is_none_or(|limit| *sum <= limit));
-        let live = counters
-            .live
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, within)
-            .map_err(|_| refused(format!("the limit is {} bytes", limit.unwrap_or(usize::MAX))))?
-            + bytes;
-        // SAFETY: the layout's size is not zero.
-        let data = layout(bytes).and_then(|layout| NonNull::new(unsafe { alloc_zeroed(layout) }));
-        let Some(data) = data else {
-            counters.live.fetch_sub(bytes, Ordering::Relaxed);
-            return Err(refused("the system has no more".into()));
-        };
-        counters.peak.fetch_max(live, Ordering::Relaxed);
-        Ok(CpuMemory { data, bytes, counters: counters.clone() })
+        let (data, held) = counters.hold(bytes, limit, || {
+            // SAFETY: the layout's size is not zero.
+            let data = layout(bytes).and_then(|layout| NonNull::new(unsafe { alloc_zeroed(layout) }));
+            data.ok_or_else(|| counters.refused(bytes, "the system has no more"))
+        })?;
+        Ok(CpuMemory { data, held })
     }
 
     /// The first byte.
@@ -91,10 +56,10 @@ impl CpuMemory {
     /// The address of `bytes` bytes at `offset`.
     pub(crate) fn range(&self, offset: usize, bytes: usize) -> Result<*mut u8, DeviceError> {
         match offset.checked_add(bytes) {
-            Some(end) if end <= self.bytes => Ok(self.data().wrapping_add(offset)),
+            Some(end) if end <= self.bytes() => Ok(self.data().wrapping_add(offset)),
             _ => Err(DeviceError::Binding(format!(
                 "{bytes} bytes at {offset} of memory that has {}",
-                self.bytes
+                self.bytes()
             ))),
         }
     }
@@ -102,7 +67,7 @@ impl CpuMemory {
 
 impl RawMemory for CpuMemory {
     fn bytes(&self) -> usize {
-        self.bytes
+        self.held.bytes()
     }
 
     fn as_any(&self) -> &dyn Any {
@@ -112,10 +77,9 @@ impl RawMemory for CpuMemory {
 
 impl Drop for CpuMemory {
     fn drop(&mut self) {
-        if let Some(layout) = layout(self.bytes) {
+        if let Some(layout) = layout(self.bytes()) {
             // SAFETY: allocated in `new` with this layout.
             unsafe { dealloc(self.data(), layout) };
         }
-        self.counters.live.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }

@@ -4,6 +4,7 @@
 
 mod check;
 mod convolution;
+pub mod counters;
 mod error;
 mod executor;
 pub mod kernel;

@@ -1,18 +1,19 @@
 //! The null executor: plans, checks bindings and counts, but computes nothing. The whole compiler is testable on it.
 
+use crate::counters::{Counters, Held};
 use crate::error::DeviceError;
 use crate::executor::{
     Bindings, Capabilities, Executable, Executor, Memory, RawMemory, Statistics, Target, Token,
 };
 use crate::program::{Program, Step};
 use std::any::Any;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use warploom_graph::{DType, Graph, Source};
 
 /// A device without arithmetic. Memory has a size and no content: downloads give zeros.
 pub struct Null {
     capabilities: Capabilities,
-    counters: Arc<Mutex<Statistics>>,
+    counters: Arc<Counters>,
 }
 
 impl Null {
@@ -37,29 +38,14 @@ impl Default for Null {
     }
 }
 
-struct Counted {
-    bytes: usize,
-    counters: Arc<Mutex<Statistics>>,
-}
-
-impl RawMemory for Counted {
+impl RawMemory for Held {
     fn bytes(&self) -> usize {
-        self.bytes
+        self.bytes()
     }
 
     fn as_any(&self) -> &dyn Any {
         self
     }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        lock(&self.counters).live_bytes -= self.bytes;
-    }
-}
-
-fn lock(counters: &Mutex<Statistics>) -> MutexGuard<'_, Statistics> {
-    counters.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Target for Null {
@@ -82,27 +68,19 @@ impl Executor for Null {
     }
 
     fn allocate(&self, bytes: usize) -> Result<Memory, DeviceError> {
-        let mut counters = lock(&self.counters);
-        if let Some(limit) =
-            self.capabilities.memory_bytes.filter(|limit| counters.live_bytes + bytes > *limit)
-        {
-            let reason = format!("the device has {limit} bytes");
-            return Err(DeviceError::OutOfMemory { asked: bytes, held: counters.live_bytes, reason });
-        }
-        counters.live_bytes += bytes;
-        counters.peak_bytes = counters.peak_bytes.max(counters.live_bytes);
-        Ok(Arc::new(Counted { bytes, counters: self.counters.clone() }))
+        let ((), held) = self.counters.hold(bytes, self.capabilities.memory_bytes, || Ok(()))?;
+        Ok(Arc::new(held))
     }
 
     fn upload(&self, memory: &Memory, offset: usize, bytes: &[u8]) -> Result<Token, DeviceError> {
         check_range(memory, offset, bytes.len())?;
-        lock(&self.counters).uploaded_bytes += bytes.len() as u64;
+        self.counters.uploaded(bytes.len());
         Ok(Token(0))
     }
 
     fn download(&self, memory: &Memory, offset: usize, bytes: &mut [u8]) -> Result<(), DeviceError> {
         check_range(memory, offset, bytes.len())?;
-        lock(&self.counters).downloaded_bytes += bytes.len() as u64;
+        self.counters.downloaded(bytes.len());
         bytes.fill(0);
         Ok(())
     }
@@ -122,13 +100,13 @@ impl Executor for Null {
     }
 
     fn statistics(&self) -> Statistics {
-        *lock(&self.counters)
+        self.counters.read()
     }
 }
 
 struct Ready {
     program: Arc<Program>,
-    counters: Arc<Mutex<Statistics>>,
+    counters: Arc<Counters>,
 }
 
 impl Executable for Ready {
@@ -138,9 +116,7 @@ impl Executable for Ready {
 
     fn launch(&self, bindings: Bindings<'_>) -> Result<Token, DeviceError> {
         check_bindings(&self.program, &bindings)?;
-        let mut counters = lock(&self.counters);
-        counters.launches += 1;
-        Ok(Token(counters.launches))
+        Ok(Token(self.counters.launched()))
     }
 }
 

@@ -2,13 +2,14 @@
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use warploom_device::counters::Counters;
 use warploom_device::{DeviceError, Token};
 
 use crate::adapters::Adapter;
 use crate::health::Health;
-use crate::memory::Counters;
 use crate::profile::Profile;
 use crate::ready::ready;
 
@@ -23,10 +24,12 @@ pub(crate) struct Context {
     pub device: wgpu::Device,
     pub queue: wgpu::Queue,
     pub adapter: Adapter,
-    pub counters: Counters,
+    pub counters: Arc<Counters>,
     pub health: Arc<Health>,
     pub profile: Profile,
     submissions: Mutex<Submissions>,
+    /// Memories so far.
+    memories: AtomicU64,
 }
 
 #[derive(Default)]
@@ -61,12 +64,17 @@ impl Context {
         }));
         let lost = health.clone();
         device.set_device_lost_callback(move |reason, text| lost.lose(&format!("{reason:?}: {text}")));
-        let (counters, profile, submissions) = Default::default();
-        Ok(Context { device, queue, adapter, counters, health, profile, submissions })
+        let (counters, profile, submissions, memories) = Default::default();
+        Ok(Context { device, queue, adapter, counters, health, profile, submissions, memories })
     }
 
     fn submissions(&self) -> MutexGuard<'_, Submissions> {
         self.submissions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A number that no other memory of the device has or had.
+    pub(crate) fn next_memory(&self) -> u64 {
+        self.memories.fetch_add(1, Ordering::Relaxed)
     }
 
     /// Does something that wgpu answers by an error scope. `what` completes "the driver refused …".
@@ -86,11 +94,9 @@ impl Context {
         }
         match error {
             None => Ok(value),
-            Some(wgpu::Error::OutOfMemory { .. }) => Err(DeviceError::OutOfMemory {
-                asked,
-                held: self.counters.read().live_bytes,
-                reason: format!("the driver of {} refused {what}", self.adapter.name),
-            }),
+            Some(wgpu::Error::OutOfMemory { .. }) => Err(self
+                .counters
+                .refused(asked, format!("the driver of {} refused {what}", self.adapter.name))),
             Some(error) => Err(DeviceError::Failed(format!(
                 "the driver of {} refused {what}: {error}",
                 self.adapter.name

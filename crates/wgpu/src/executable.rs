@@ -167,7 +167,7 @@ impl Executable for Ready {
         let profiled = self.context.profile.is_on.load(Ordering::Relaxed) && self.count > 0;
         let timestamps = profiled.then(|| Timestamps::new(&self.context, self.count)).transpose()?;
         let token = self.context.scoped("a launch", 0, || self.submit(&groups, timestamps.as_ref()))?;
-        self.context.counters.launches.fetch_add(1, Ordering::Relaxed);
+        self.context.counters.launched();
         if let Some(timestamps) = timestamps {
             self.note(&timestamps)?;
         }

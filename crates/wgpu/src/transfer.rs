@@ -1,6 +1,5 @@
 //! Copies between host and device, and on the device. wgpu copies whole words; bytes at the edges are merged by a kernel.
 
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
 use warploom_device::{DeviceError, RawMemory, Token};
@@ -48,7 +47,7 @@ impl Transfer {
         if tail > 0 {
             token = self.write_part(memory, end - tail, &bytes[bytes.len() - tail..])?;
         }
-        self.context.counters.uploaded.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        self.context.counters.uploaded(bytes.len());
         Ok(token)
     }
 
@@ -131,7 +130,7 @@ impl Transfer {
             self.read(memory, at, piece)?;
             at += piece.len();
         }
-        self.context.counters.downloaded.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        self.context.counters.downloaded(bytes.len());
         Ok(())
     }
 
