@@ -1,10 +1,7 @@
 //! An executor with a defect: it runs some steps as others.
 
 use std::sync::Arc;
-use warploom_device::{
-    Capabilities, DeviceError, Executable, Executor, Memory, Program, Statistics, Step, Target, Token,
-};
-use warploom_graph::{Graph, Source};
+use warploom_device::{Around, DeviceError, Executable, Executor, Program, Step};
 
 /// Runs programs on another executor, with steps exchanged for wrong ones.
 pub struct Broken {
@@ -52,52 +49,14 @@ fn differences(right: &[Step], wrong: &[Step], pairs: &mut Vec<(Step, Step)>) ->
         })
 }
 
-impl Target for Broken {
-    fn capabilities(&self) -> &Capabilities {
-        self.inner.target().capabilities()
+impl Around for Broken {
+    fn inner(&self) -> &dyn Executor {
+        &*self.inner
     }
 
-    fn workspace_bytes(&self, step: &Step) -> usize {
-        self.inner.target().workspace_bytes(step)
-    }
-
-    fn claims(&self, name: &str, body: &Graph, sources: &[Source]) -> bool {
-        self.inner.target().claims(name, body, sources)
-    }
-}
-
-impl Executor for Broken {
-    fn target(&self) -> &dyn Target {
-        self
-    }
-
-    fn allocate(&self, bytes: usize) -> Result<Memory, DeviceError> {
-        self.inner.allocate(bytes)
-    }
-
-    fn upload(&self, memory: &Memory, offset: usize, bytes: &[u8]) -> Result<Token, DeviceError> {
-        self.inner.upload(memory, offset, bytes)
-    }
-
-    fn download(&self, memory: &Memory, offset: usize, bytes: &mut [u8]) -> Result<(), DeviceError> {
-        self.inner.download(memory, offset, bytes)
-    }
-
-    fn copy(&self, source: &Memory, destination: &Memory, bytes: usize) -> Result<Token, DeviceError> {
-        self.inner.copy(source, destination, bytes)
-    }
-
-    fn prepare(&self, program: Arc<Program>) -> Result<Arc<dyn Executable>, DeviceError> {
+    fn ready(&self, program: Arc<Program>) -> Result<Arc<dyn Executable>, DeviceError> {
         let mut program = (*program).clone();
         self.spoil(&mut program.steps);
         self.inner.prepare(Arc::new(program))
-    }
-
-    fn wait(&self, token: Token) -> Result<(), DeviceError> {
-        self.inner.wait(token)
-    }
-
-    fn statistics(&self) -> Statistics {
-        self.inner.statistics()
     }
 }

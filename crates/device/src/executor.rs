@@ -104,7 +104,7 @@ pub struct Statistics {
 }
 
 /// A device that runs programs.
-pub trait Executor: Target + Send + Sync {
+pub trait Executor: Send + Sync {
     /// The compiler's view.
     fn target(&self) -> &dyn Target;
     /// Zeroed memory.

@@ -2,6 +2,7 @@
 //! completion tokens and counters, the null executor that plans and counts but computes nothing, and [`Check`], what an
 //! examination of a device finds.
 
+mod around;
 mod check;
 mod convolution;
 pub mod counters;
@@ -16,6 +17,7 @@ mod touched;
 mod verify;
 mod written;
 
+pub use around::Around;
 pub use check::{Check, Status};
 pub use convolution::{Convolution, ConvolutionOperand, ConvolutionShape, SpatialAxis};
 pub use error::DeviceError;

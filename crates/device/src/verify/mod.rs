@@ -7,15 +7,14 @@ mod compare;
 mod executable;
 mod repeat;
 
+use crate::around::Around;
 use crate::error::DeviceError;
-use crate::executor::{Capabilities, Executable, Executor, Memory, Statistics, Target, Token};
-use crate::program::{Program, Step};
-use crate::written::WrittenKernel;
+use crate::executor::{Executable, Executor};
+use crate::program::Program;
 use executable::Verified;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use warploom_graph::{Graph, Source};
 
 /// Operations of the reference above which a step is checked on a sample of its results.
 const OPERATIONS: usize = 50_000_000;
@@ -97,56 +96,14 @@ impl Verifying {
     }
 }
 
-impl Target for Verifying {
-    fn capabilities(&self) -> &Capabilities {
-        self.inner.target().capabilities()
+impl Around for Verifying {
+    fn inner(&self) -> &dyn Executor {
+        &*self.inner
     }
 
-    fn workspace_bytes(&self, step: &Step) -> usize {
-        self.inner.target().workspace_bytes(step)
-    }
-
-    fn claims(&self, name: &str, body: &Graph, sources: &[Source]) -> bool {
-        self.inner.target().claims(name, body, sources)
-    }
-
-    fn written(&self, program: &Program) -> Result<Vec<WrittenKernel>, DeviceError> {
-        self.inner.target().written(program)
-    }
-}
-
-impl Executor for Verifying {
-    fn target(&self) -> &dyn Target {
-        self
-    }
-
-    fn allocate(&self, bytes: usize) -> Result<Memory, DeviceError> {
-        self.inner.allocate(bytes)
-    }
-
-    fn upload(&self, memory: &Memory, offset: usize, bytes: &[u8]) -> Result<Token, DeviceError> {
-        self.inner.upload(memory, offset, bytes)
-    }
-
-    fn download(&self, memory: &Memory, offset: usize, bytes: &mut [u8]) -> Result<(), DeviceError> {
-        self.inner.download(memory, offset, bytes)
-    }
-
-    fn copy(&self, source: &Memory, destination: &Memory, bytes: usize) -> Result<Token, DeviceError> {
-        self.inner.copy(source, destination, bytes)
-    }
-
-    fn prepare(&self, program: Arc<Program>) -> Result<Arc<dyn Executable>, DeviceError> {
+    fn ready(&self, program: Arc<Program>) -> Result<Arc<dyn Executable>, DeviceError> {
         let whole = self.inner.prepare(program.clone())?;
         let (inner, counts) = (self.inner.clone(), self.counts.clone());
         Ok(Arc::new(Verified::new(inner, program, whole, self.operations, counts)))
-    }
-
-    fn wait(&self, token: Token) -> Result<(), DeviceError> {
-        self.inner.wait(token)
-    }
-
-    fn statistics(&self) -> Statistics {
-        self.inner.statistics()
     }
 }
