@@ -5,7 +5,7 @@ use std::fmt;
 /// What the compiler can refuse.
 #[derive(Clone, Debug)]
 pub enum Error {
-    /// An operation that cannot be compiled for the target, or does not fit its memory blocks.
+    /// An operation that cannot be compiled for the target.
     Graph(warploom_graph::Error),
     /// The plan does not fit the memory limit.
     MemoryLimit {
@@ -14,12 +14,13 @@ pub enum Error {
         /// Bytes of the smallest plan that was reached.
         least: usize,
     },
-}
-
-impl Error {
-    pub(crate) fn place(message: String) -> Error {
-        Error::Graph(warploom_graph::Error::new("memory", message))
-    }
+    /// A value that is larger than any memory block of the target.
+    Block {
+        /// Bytes of the value.
+        bytes: usize,
+        /// Bytes of the largest block.
+        most: usize,
+    },
 }
 
 impl fmt::Display for Error {
@@ -30,6 +31,10 @@ impl fmt::Display for Error {
                 f,
                 "the memory limit is {limit} bytes; the smallest plan found, with everything recomputed that helps, \
                  takes {least} bytes; lower the batch size, or raise the limit"
+            ),
+            Error::Block { bytes, most } => write!(
+                f,
+                "a temporary of {bytes} bytes does not fit the largest memory block of {most} bytes; lower the batch size"
             ),
         }
     }

@@ -116,7 +116,7 @@ pub fn compile(recording: &Recording, target: &dyn Target, options: Options) -> 
         });
     }
     let units = lower::lower(&graph, &parameters, &targets, &mut buffers, target, options);
-    let (specs, slabs) = memory::place(&units, &buffers, target.capabilities()).map_err(Error::place)?;
+    let (specs, slabs) = memory::place(&units, &buffers, target.capabilities())?;
     let unused = || Type::scalar(warploom_graph::DType::U8);
     let mut program = Program {
         buffers: specs,
@@ -153,7 +153,7 @@ fn fit(
     let fitting = recompute(&units, buffers, target.capabilities(), plan.arena, room);
     let Recomputed { units, specs, slabs, cost } = fitting.map_err(|failure| match failure {
         Failure::TooLarge(arena) => Error::MemoryLimit { limit, least: kept + arena },
-        Failure::Place(message) => Error::place(message),
+        Failure::Place(error) => error,
     })?;
     (program.buffers, program.slabs) = (specs, slabs);
     program.notes.push(cost.to_string());

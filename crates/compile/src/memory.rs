@@ -1,5 +1,6 @@
 //! Where each temporary lives: offsets in the arena such that what lives at the same time does not overlap.
 
+use crate::error::Error;
 use crate::lower::{Buffers, Home, Unit};
 use warploom_device::{BufferId, BufferSpec, Capabilities, Class, Step};
 
@@ -15,7 +16,7 @@ pub(crate) fn place(
     units: &[Unit],
     buffers: &Buffers,
     capabilities: &Capabilities,
-) -> Result<(Vec<BufferSpec>, Vec<usize>), String> {
+) -> Result<(Vec<BufferSpec>, Vec<usize>), Error> {
     let mut lives: Vec<Option<Life>> = vec![None; buffers.list.len()];
     let mut clock = 0;
     walk(units, buffers, &mut lives, &mut clock);
@@ -32,10 +33,7 @@ pub(crate) fn place(
     for b in waiting {
         let (Some(life), size) = (lives[b], align(buffers.list[b].bytes)) else { continue };
         if size > capabilities.slab_bytes {
-            return Err(format!(
-                "a temporary of {size} bytes does not fit the largest memory block of {} bytes; lower the batch size",
-                capabilities.slab_bytes
-            ));
+            return Err(Error::Block { bytes: size, most: capabilities.slab_bytes });
         }
         let mut slab = 0;
         let offset = loop {

@@ -15,6 +15,7 @@ mod again;
 mod facts;
 mod replay;
 
+use crate::error::Error;
 use crate::lower::{Buffers, Home, Unit};
 use crate::memory::place;
 use again::rename;
@@ -67,7 +68,7 @@ pub(crate) enum Failure {
     /// Bytes of the smallest arena that was reached.
     TooLarge(usize),
     /// Placing failed.
-    Place(String),
+    Place(Error),
 }
 
 /// Schedules anew such that the arena takes at most `limit` bytes instead of `before`.

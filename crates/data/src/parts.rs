@@ -129,13 +129,27 @@ fn random(examples: usize, labels: Option<&[i32]>, validation: f64, test: f64, s
             continue;
         }
         let labels: Option<Vec<i32>> = labels.map(|labels| rest.iter().map(|&index| labels[index]).collect());
-        for place in draw(rest.len(), labels.as_deref(), share / remaining, seed)? {
+        // Of what the user said, not of the rest that is drawn from.
+        let too_few = |_| too_few(examples, labels.is_some(), validation, test);
+        for place in draw(rest.len(), labels.as_deref(), share / remaining, seed).map_err(too_few)? {
             parts[rest[place]] = part;
         }
         rest.retain(|&index| parts[index] == Part::Train);
         remaining -= share;
     }
     Parts::collect(parts.into_iter())
+}
+
+fn too_few(examples: usize, by_class: bool, validation: f64, test: f64) -> Error {
+    let shares = [(validation, "to watch"), (test, "to test on")];
+    let shares = shares.iter().filter(|(share, _)| *share > 0.0);
+    let shares: Vec<String> = shares.map(|(share, what)| format!("{share} {what}")).collect();
+    let keeps = if by_class { ", where each class keeps one to learn from" } else { "" };
+    Error::invalid(
+        format!("{examples} examples are too few for a share of {}{keeps}", shares.join(" and one of ")),
+        "Each share needs one example at least: give more examples, a larger share, or 0 for what is not wanted (in a recipe \
+         split.validation, split.test)",
+    )
 }
 
 fn first_of_class(labels: &[i32], train: usize, validation: usize) -> Result<Parts> {
@@ -236,5 +250,9 @@ mod tests {
         }
         let rule = SplitRule::Random { validation: 0.0, test: 0.01, seed: 0 };
         assert!(rule.parts(10, None).is_err(), "a share that was asked for is not empty");
+        let rule = SplitRule::Random { validation: 0.1, test: 0.3, seed: 0 };
+        let error = rule.parts(3, Some(&[0, 1, 0])).unwrap_err().to_string();
+        let told = "3 examples are too few for a share of 0.1 to watch and one of 0.3 to test on, where each class keeps one";
+        assert!(error.starts_with(told), "{error}");
     }
 }

@@ -39,6 +39,7 @@ pub(crate) fn at_line(inputs: &[&Tensor], y: Tensor, line: &'static Location<'st
             error.origin = Some(Origin { location: line, module });
             Tensor::failed(Error::Graph(error))
         }
-        Some(Error::Device(_) | Error::NoDevice { .. } | Error::MemoryLimit { .. }) | None => y,
+        Some(Error::Device(_) | Error::NoDevice { .. } | Error::MemoryLimit { .. } | Error::Block { .. })
+        | None => y,
     }
 }

@@ -1,6 +1,7 @@
 //! What a recipe says that cannot work and that its schema cannot tell, found before any data is read.
 
 use crate::document::Problem;
+use crate::layers::padding_fault;
 use crate::proposals::meant;
 use crate::schema::{Data, Initial, Layer, Loss, Metric, Network, Recipe, SplitRule, Task};
 
@@ -108,6 +109,9 @@ fn check_layers(layers: &[Layer], above: &str) -> Problems {
     let mut problems = Vec::new();
     for (position, layer) in layers.iter().enumerate() {
         let key = format!("{above}.{position}");
+        if let Some(message) = padding_fault(layer, &key) {
+            problems.push(Problem::value(format!("{key}.padding"), message));
+        }
         match layer {
             Layer::Dense { weight: Some(Initial::None), .. } => {
                 let message = format!("`{key}` has weight = \"none\"; a dense layer has weights");

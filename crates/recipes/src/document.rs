@@ -89,6 +89,15 @@ impl<'a> Document<'a> {
         self.overrides.insert(0, (key.to_owned(), given));
     }
 
+    /// The lines, `file:14`, of the keys below `above` that no argument set.
+    pub fn lines(&self, above: &str) -> HashMap<Key, String> {
+        let inside = |key: &str, other: &str| key == other || key.starts_with(&below(other, ""));
+        let set = |key: &str| self.overrides.iter().any(|(set, _)| inside(key, set) || inside(set, key));
+        let wanted = self.places.iter().filter(|(key, _)| inside(key, above) && !set(key));
+        let line = |place: &Range<usize>| self.text[..place.start].matches('\n').count() + 1;
+        wanted.map(|(key, [_, value])| (key.clone(), format!("{}:{}", self.origin, line(value)))).collect()
+    }
+
     /// A message that shows the place of the problem: the argument that set the key or one above it, else the line of text.
     pub fn show(&self, problem: &Problem) -> String {
         let mut key = problem.key.as_str();
@@ -152,6 +161,9 @@ mod tests {
             let shown = document.show(&problem);
             assert!(shown.contains(place) && shown.ends_with(line), "{shown}");
         }
+        assert_eq!(document.lines("train.list")["train.list.0"], "a.toml:5");
+        document.overridden("train.list.0.x", "train.list.0.x=2");
+        assert_eq!(document.lines("train.list").get("train.list.0"), None);
         document.overridden("train.epochs", "train.epochs=-1");
         let shown = document.show(&Problem::value("train.epochs", "few"));
         assert!(

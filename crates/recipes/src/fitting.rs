@@ -7,7 +7,7 @@ use crate::schema::Recipe;
 use crate::source::Splits;
 use std::time::Duration;
 use warploom_train::callbacks::{CsvLogger, EarlyStopping, ReduceOnPlateau, TensorBoard};
-use warploom_train::{Checkpoints, Fit};
+use warploom_train::{Checkpoints, Fit, Snapshot};
 
 /// The fit without what writes files, within so many bytes.
 pub(crate) fn prepared<'a>(recipe: &Recipe, splits: &'a Splits, memory_limit: Option<u64>) -> Fit<'a> {
@@ -100,5 +100,11 @@ impl Callbacks {
     pub fn kept(&self) -> Option<Kept> {
         let epoch = self.early.as_ref().and_then(EarlyStopping::restored_epoch)?;
         Some(Kept { epoch: epoch + 1, by: self.best_by.clone()? })
+    }
+
+    /// The weights of the best epoch so far, where the recipe asks for the best and an epoch had a score.
+    pub fn best(&self) -> Option<(&Snapshot, Kept)> {
+        let early = self.early.as_ref().filter(|early| early.best().is_some())?;
+        Some((early.best_weights()?, self.kept()?))
     }
 }

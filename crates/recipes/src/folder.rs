@@ -29,6 +29,7 @@ const FILES: [&str; 8] = [
     "summary.json",
     "report.html",
 ];
+const CHECKPOINTS: &str = "checkpoints";
 /// Where a run that another one follows in the same folder is put aside.
 const PREVIOUS: &str = "previous";
 /// The key of the signature in the weights' header.
@@ -82,11 +83,9 @@ impl RunFolder {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                let mut holder = String::new();
-                let _ = file.read_to_string(&mut holder);
                 let message = format!(
                     "another run (process {}) is writing to {}; wait for it to end, or give --out another folder",
-                    holder.trim(),
+                    written_in(&mut file),
                     self.0.display()
                 );
                 return Err(Error::invalid(message));
@@ -176,28 +175,29 @@ impl RunFolder {
         description.iter().try_for_each(|(path, bytes)| write_atomically(path, bytes))
     }
 
-    /// Makes room for a run that begins anew: a run with weights is put aside as `previous`, checkpoints of an interrupted
-    /// one as `checkpoints-before`, which `note` hears of; what an earlier call put aside goes.
+    /// Makes room for a run that begins anew: a run with weights is put aside as `previous`, whole, so that it can be gone on
+    /// with there; of one without weights the checkpoints as `checkpoints-before`. `note` hears of it; what an earlier call
+    /// put aside goes.
     ///
     /// # Errors
     /// A folder that cannot be written.
     pub fn clear(&self, note: &mut dyn FnMut(String)) -> Result<()> {
-        let checkpoints = self.file("checkpoints");
-        let summary = fs::read_to_string(self.file("summary.json")).unwrap_or_default();
-        let summary: Value = serde_json::from_str(&summary).unwrap_or_default();
-        let finished = summary.is_object() && summary["interrupted"] != true;
-        if checkpoints.is_dir() && !finished {
+        let checkpoints = self.file(CHECKPOINTS);
+        if self.has_weights() {
+            self.put_aside(note)?;
+        } else if checkpoints.is_dir() {
+            let failed = self.summary()["status"] == "failed";
             let aside = self.file("checkpoints-before");
             gone(&aside, fs::remove_dir_all(&aside))?;
             fs::rename(&checkpoints, &aside).map_err(Error::io("rename", &checkpoints))?;
+            let (which, instead) = match failed {
+                true => ("failed", ""),
+                false => ("interrupted", " (--resume goes on instead)"),
+            };
             note(format!(
-                "beginning anew; the interrupted run's checkpoints are put aside in {} (--resume goes on instead)",
+                "beginning anew; the {which} run's checkpoints are put aside in {}{instead}",
                 aside.display()
             ));
-        }
-        gone(&checkpoints, fs::remove_dir_all(&checkpoints))?;
-        if self.file(WEIGHTS).exists() {
-            self.put_aside(note)?;
         }
         let events = self.file("tensorboard");
         gone(&events, fs::remove_dir_all(&events))?;
@@ -214,7 +214,7 @@ impl RunFolder {
         fs::create_dir_all(&aside).map_err(Error::io("make", &aside))?;
         let format = self.file(FORMAT_FILE);
         fs::copy(&format, aside.join(FORMAT_FILE)).map_err(Error::io("copy", &format))?;
-        for name in FILES {
+        for name in FILES.iter().chain([&CHECKPOINTS]) {
             let from = self.file(name);
             if from.exists() {
                 fs::rename(&from, aside.join(name)).map_err(Error::io("rename", &from))?;
@@ -276,8 +276,11 @@ impl RunFolder {
     /// What the model takes and gives, as it was saved with the weights.
     ///
     /// # Errors
-    /// A file that cannot be read or says nothing of it.
+    /// A run without weights, which says why; a file that cannot be read or says nothing of it.
     pub fn signature(&self) -> Result<Signature> {
+        if !self.has_weights() {
+            return Err(self.no_weights());
+        }
         let file = self.file(WEIGHTS);
         let about = weights::about(&file)?;
         about.get(SIGNATURE).and_then(|text| Signature::from_text(text)).ok_or_else(|| {
@@ -285,6 +288,17 @@ impl RunFolder {
                 format!("{} does not say what its model takes; train it with Warploom", file.display());
             Error::invalid(message)
         })
+    }
+
+    /// Whether it holds weights.
+    pub(crate) fn has_weights(&self) -> bool {
+        self.file(WEIGHTS).is_file()
+    }
+
+    /// What the run came to, as [`RunFolder::save_summary`] wrote it; null where it is not over.
+    fn summary(&self) -> Value {
+        let text = fs::read_to_string(self.file("summary.json")).unwrap_or_default();
+        serde_json::from_str(&text).unwrap_or_default()
     }
 
     /// The steps from raw files to what the model takes; `None` where the data came from no raw files.
@@ -303,9 +317,50 @@ impl RunFolder {
     /// Loads the weights.
     ///
     /// # Errors
-    /// As [`weights::load`].
+    /// As [`weights::load`]; weights that are not finite.
     pub fn load_weights(&self, model: &Model) -> Result<()> {
-        weights::load(&self.file(WEIGHTS), model)
+        let file = self.file(WEIGHTS);
+        weights::load(&file, model)?;
+        match weights::not_finite(model)? {
+            None => Ok(()),
+            Some((name, kind)) => Err(Error::invalid(format!(
+                "{}: `{name}` holds {kind}, so that these weights say nothing: the training diverged; train again with a lower \
+                 learning rate",
+                file.display()
+            ))),
+        }
+    }
+
+    /// Why a folder without weights has none, and what to do.
+    fn no_weights(&self) -> Error {
+        let (run, summary) = (self.0.display(), self.summary());
+        let begun = self.file(CHECKPOINTS).is_dir();
+        Error::invalid(match self.holder() {
+            Some(process) => format!(
+                "the run in {run} is under way (process {process}) and has no weights yet; wait for it to end"
+            ),
+            None if summary["status"] == "failed" => {
+                format!(
+                    "the run in {run} failed, and has no weights: {}",
+                    summary["reason"].as_str().unwrap_or_default()
+                )
+            }
+            None => {
+                let how = if begun { "go on with it" } else { "it has no checkpoint either; begin anew" };
+                format!(
+                    "the run in {run} was cut off and has no weights yet; {how}: warploom train {run} --resume"
+                )
+            }
+        })
+    }
+
+    /// The process that writes to the folder at this moment, if one does.
+    fn holder(&self) -> Option<String> {
+        let mut file = File::open(self.file(".lock")).ok()?;
+        match file.try_lock_shared() {
+            Err(TryLockError::WouldBlock) => Some(written_in(&mut file)),
+            Ok(()) | Err(TryLockError::Error(_)) => None,
+        }
     }
 
     /// Begins the record of epochs, one JSON object a line, after the first `kept` lines of what is there.
@@ -331,6 +386,13 @@ impl RunFolder {
     pub fn save_summary(&self, summary: &Value) -> Result<()> {
         write_atomically(&self.file("summary.json"), format!("{summary:#}\n").as_bytes())
     }
+}
+
+/// The process that a lock's file names.
+fn written_in(lock: &mut File) -> String {
+    let mut holder = String::new();
+    let _ = lock.read_to_string(&mut holder);
+    holder.trim().to_owned()
 }
 
 /// What came of removing `path`, which need not have been there.

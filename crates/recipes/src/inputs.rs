@@ -5,6 +5,7 @@ use crate::model::build;
 use crate::schema::{Loss, Recipe, Task};
 use crate::signature::{Outputs, Signature};
 use serde_json::{Map, Value, json};
+use std::cell::Cell;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -26,6 +27,8 @@ pub struct Predictor {
     task: Task,
     /// Whether predictions are logits of probabilities.
     logits: bool,
+    /// Whether it was said that pictures are resized.
+    resizing_said: Cell<bool>,
 }
 
 /// What is said to one example.
@@ -75,7 +78,14 @@ impl Predictor {
         let model = build(recipe, &signature, &device)?;
         folder.load_weights(&model)?;
         let logits = matches!(recipe.loss(), Loss::CrossEntropy { .. } | Loss::BinaryCrossEntropyWithLogits);
-        Ok(Predictor { model, signature, transform, task: recipe.task, logits })
+        Ok(Predictor {
+            model,
+            signature,
+            transform,
+            task: recipe.task,
+            logits,
+            resizing_said: Cell::new(false),
+        })
     }
 
     /// The names of classes, where classes are predicted.
@@ -109,7 +119,7 @@ impl Predictor {
             Some(Transform { input: Input::Image(image), .. }) if path.is_dir() || is_picture(path) => {
                 let mut all = Vec::new();
                 for files in images::list(path)?.chunks(PICTURES) {
-                    all.extend(self.pictures(files, image)?);
+                    all.extend(self.pictures(files, image, note)?);
                 }
                 Ok(all)
             }
@@ -121,10 +131,25 @@ impl Predictor {
         }
     }
 
-    fn pictures(&self, files: &[PathBuf], image: &ImageTransform) -> Result<Vec<Prediction>> {
+    fn pictures(
+        &self,
+        files: &[PathBuf],
+        image: &ImageTransform,
+        note: &mut dyn FnMut(String),
+    ) -> Result<Vec<Prediction>> {
         let mut bytes = Vec::with_capacity(files.len() * image.len());
-        for read in images::read_all(files, image, 1) {
-            bytes.extend(read?);
+        for (file, read) in files.iter().zip(images::read_all(files, image, 1)) {
+            let (picture, [height, width]) = read?;
+            bytes.extend(picture);
+            if [height, width] != [image.height, image.width] && !self.resizing_said.replace(true) {
+                note(format!(
+                    "{}: {height} × {width} pixels are resized to the {} × {} that the model takes; other pictures too, which \
+                     is not said again",
+                    file.display(),
+                    image.height,
+                    image.width
+                ));
+            }
         }
         let shape: Vec<usize> = [files.len()].into_iter().chain(image.shape()).collect();
         let features = if image.pixels.is_bytes() {
@@ -157,6 +182,14 @@ impl Predictor {
         };
         let width = prediction.shape()?[1..].iter().product::<usize>().max(1);
         let numbers = prediction.to_vec::<f32>()?;
+        if let Some(at) = numbers.iter().position(|number| !number.is_finite()) {
+            let (input, index) = place(at / width);
+            return Err(Error::invalid(format!(
+                "what the model says to {input}[{index}] is {}: it holds numbers too large to compute with; train it again with \
+                 a lower learning rate",
+                numbers[at]
+            )));
+        }
         let one = |(at, row): (usize, &[f32])| {
             let (input, index) = place(at);
             Prediction { input, index, said: self.said(row) }

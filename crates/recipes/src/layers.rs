@@ -156,6 +156,21 @@ fn numbers(extent: &Extent) -> Vec<isize> {
     }
 }
 
+/// What is wrong with the padding of a layer, if it has any.
+pub(crate) fn padding_fault(layer: &Layer, key: &str) -> Option<String> {
+    let (padding, window, dilation) = match layer {
+        Layer::Conv1d { padding, kernel, dilation, .. } => {
+            (padding, Extent::Every(*kernel), Extent::Every(*dilation))
+        }
+        Layer::Conv2d { padding, kernel, dilation, .. } => (padding, kernel.clone(), dilation.clone()),
+        Layer::ConvTranspose2d { padding, kernel: window, .. }
+        | Layer::MaxPool { padding, size: window, .. }
+        | Layer::AveragePool { padding, size: window, .. } => (padding, window.clone(), Extent::Every(1)),
+        _ => return None,
+    };
+    pad(padding, &window, &dilation, key).err().map(|error| error.to_string())
+}
+
 /// Zeros on both sides of each axis.
 fn pad(padding: &Padding, kernel: &Extent, dilation: &Extent, key: &str) -> Result<Vec<isize>> {
     match padding {

@@ -24,7 +24,8 @@ impl Over {
     pub(crate) fn read(path: &Path) -> Result<Option<Over>> {
         let read = std::fs::read_to_string(path.join("summary.json")).unwrap_or_default();
         let summary: Value = serde_json::from_str(&read).unwrap_or_default();
-        if !summary.is_object() || summary["interrupted"] == true || !path.join("recipe.toml").is_file() {
+        let ended = summary.is_object() && summary["interrupted"] != true && summary["status"] != "failed";
+        if !ended || !path.join("recipe.toml").is_file() {
             return Ok(None);
         }
         let (folder, recipe) = RunFolder::open(path, &[])?;

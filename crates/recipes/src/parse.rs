@@ -5,10 +5,11 @@ use crate::check::check;
 use crate::document::{Document, Problem, below, excerpt};
 use crate::overrides::{read, set, split};
 use crate::reference::schema;
-use crate::schema::Recipe;
+use crate::schema::{Lines, Recipe};
 use crate::starter::has_idx;
 use crate::validate::validate;
 use std::path::Path;
+use std::sync::Arc;
 use toml::{Table, Value};
 use warploom_data::transform::nearest;
 use warploom_train::{Error, Result};
@@ -79,7 +80,11 @@ pub fn parse(text: &str, origin: &str, overrides: &[String]) -> Result<Recipe> {
         });
         faults.extend(done.err());
     }
-    let recipe = checked(table, &document, &mut faults);
+    let mut recipe = checked(table, &document, &mut faults);
+    // What is built in has no file to look into.
+    if let Some(recipe) = recipe.as_mut().filter(|_| built_in().iter().all(|row| row.name != origin)) {
+        recipe.model.lines = Lines(Arc::new(document.lines("model")));
+    }
     match (recipe, faults.as_slice()) {
         (Some(recipe), []) => Ok(recipe),
         (_, [fault]) => Err(Error::invalid(fault)),

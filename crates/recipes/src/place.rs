@@ -3,12 +3,13 @@
 use crate::schema::{Layer, Network};
 use warploom_train::Error;
 
-/// A layer as messages name it, `` `model.layers.2` (conv2d) ``, from a module path such as `3` or `4.body.0`; `None` for
-/// networks that have a name and for paths of no layer.
+/// A layer as messages name it, `` `model.layers.2` (conv2d, small.toml:14) ``, from a module path such as `3` or `4.body.0`;
+/// without the line where none is known; `None` for networks that have a name and for paths of no layer.
 pub(crate) fn layer_name(network: &Network, path: &str) -> Option<String> {
     let parts: Vec<&str> = path.split('.').collect();
     let (key, layer) = find(&network.layers, "model.layers", &parts)?;
-    Some(format!("`{key}` ({})", kind(layer)))
+    let line = network.lines.0.get(&key).map_or(String::new(), |line| format!(", {line}"));
+    Some(format!("`{key}` ({}{line})", kind(layer)))
 }
 
 /// An error of the network with the recipe's layer in place of the library's line.

@@ -54,7 +54,7 @@ pub(crate) fn report(
         data: Some(data(recipe, splits)),
         device: Some(device(model)),
         started: stages.began.duration_since(UNIX_EPOCH).ok().map(|since| since.as_secs()),
-        seconds: Some(stages.started.elapsed().as_secs_f64()),
+        seconds: Some(history.earlier_seconds() + stages.started.elapsed().as_secs_f64()),
         command: options.command.clone(),
         curves: curves(recipe, outcome),
         learning_rate: learning_rates(recipe, splits.steps(recipe), history, model)?,
@@ -71,7 +71,10 @@ pub(crate) fn report(
         stages: vec![
             stage("loading data", stages.loading),
             stage("compiling", plan.compile_ms / 1e3),
-            stage("training and testing", stages.trained - stages.loading - plan.compile_ms / 1e3),
+            stage(
+                "training and testing",
+                history.earlier_seconds() + stages.trained - stages.loading - plan.compile_ms / 1e3,
+            ),
         ],
         energy: Some(match &outcome.joules {
             Ok(joules) => Energy::Joules(*joules),

@@ -1,6 +1,7 @@
 //! A recipe trained, evaluated, planned.
 
 use crate::energy::Meter;
+use crate::failure::{diverged, salvaged};
 use crate::fitting::{Callbacks, prepared};
 use crate::folder::RunFolder;
 use crate::memory::{Planned, memory_line, planned};
@@ -10,7 +11,7 @@ use crate::place::placed;
 use crate::report::{Stages, report};
 use crate::schema::Recipe;
 use crate::source::{Splits, labelled};
-use crate::summary::{epoch_line, memory, scores_kept, summary};
+use crate::summary::{epoch_line, failed, memory, scores_kept, summary};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -121,7 +122,18 @@ pub fn train(recipe: &Recipe, options: &Options<'_>) -> Result<Trained> {
     let mut callbacks = Callbacks::new(recipe, &folder);
     let meter = Meter::start();
     let run = Run { recipe, splits: &splits, folder: &folder, plan: &plan, automatic };
-    let history = fitted(&run, &mut model, &mut callbacks, options)?;
+    let fitted = fitted(&run, &mut model, &mut callbacks, options);
+    let fault = match &fitted {
+        Err(Error::Diverged(why)) => Some(why.clone()),
+        Ok(history) if !history.interrupted() => diverged(history, &model, &recipe.model)?,
+        Ok(_) | Err(_) => None,
+    };
+    if let Some(why) = fault {
+        let error = salvaged(&why, recipe, &folder, &model, &signature, &callbacks)?;
+        folder.save_summary(&failed(&folder, &device, &error))?;
+        return Err(error);
+    }
+    let history = fitted?;
     let trained = started.elapsed().as_secs_f64();
     let joules = meter.and_then(|meter| meter.joules().ok_or_else(|| "the counter disappeared".into()));
     folder.save_weights(&model, recipe, &signature)?;
@@ -212,11 +224,21 @@ fn resumed(recipe: &Recipe, folder: &RunFolder, note: &dyn Fn(&str)) -> Result<u
     }
 }
 
+/// What a run's weights were found to be worth.
+pub struct Evaluated {
+    /// The scores.
+    pub scores: Scores,
+    /// On so many examples.
+    pub examples: usize,
+    /// Whether these were learned from, because the data has no others.
+    pub learned_from: bool,
+}
+
 /// Scores of a run's weights on its test data, or on all examples of other `data`, which go through the stored transforms.
 ///
 /// # Errors
 /// A run folder or data that cannot be read, a class that training never saw; what the device reports.
-pub fn evaluate(folder: &RunFolder, recipe: &Recipe, data: Option<&Path>) -> Result<Scores> {
+pub fn evaluate(folder: &RunFolder, recipe: &Recipe, data: Option<&Path>) -> Result<Evaluated> {
     let device = Device::named(&recipe.device)?;
     if let (Some(path), true) = (data, recipe.clone().data.paths().is_empty()) {
         return Err(Error::invalid(format!(
@@ -225,19 +247,21 @@ pub fn evaluate(folder: &RunFolder, recipe: &Recipe, data: Option<&Path>) -> Res
             path.display()
         )));
     }
-    let test = match (data, folder.transform()?) {
+    let own = |recipe: &Recipe| Splits::new(recipe).map(|splits| (splits.test, splits.test_is_train));
+    let (test, learned_from) = match (data, folder.transform()?) {
         (Some(path), Some(transform)) => match labelled(recipe, &transform, path)? {
-            Some(examples) => examples,
-            None => Splits::new(&recipe.with_path(path))?.test,
+            Some(examples) => (examples, false),
+            None => own(&recipe.with_path(path))?,
         },
-        (Some(path), None) => Splits::new(&recipe.with_path(path))?.test,
-        (None, _) => Splits::new(recipe)?.test,
+        (Some(path), None) => own(&recipe.with_path(path))?,
+        (None, _) => own(recipe)?,
     };
+    let learned_from = learned_from && data.is_none();
     let signature = folder.signature()?;
     let mut model = build(recipe, &signature, &device)?;
     compile(recipe, &signature, 1, &mut model)?;
     folder.load_weights(&model)?;
-    model.evaluate_data(&test)
+    Ok(Evaluated { scores: model.evaluate_data(&test)?, examples: test.len(), learned_from })
 }
 
 /// The memory that training the recipe takes, and its training step. No memory of the device is used.

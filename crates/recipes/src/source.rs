@@ -90,8 +90,10 @@ impl Splits {
         }
         let examples = splits.train.len();
         if let Some(batch) = recipe.train.batch.examples().filter(|batch| *batch > examples) {
+            let learned =
+                if examples == 1 { "1 example is".into() } else { format!("{examples} examples are") };
             splits.notes.push(format!(
-                "`train.batch` is {batch}, but {examples} examples are learned from: a batch has {examples}"
+                "`train.batch` is {batch}, but {learned} learned from: a batch has {examples}"
             ));
         }
         Ok(splits)
@@ -157,9 +159,9 @@ fn read(recipe: &Recipe) -> Result<Source> {
         Data::Digits { train, test, seed } => {
             plain(digits(*seed, *train)?, Some(digits(*seed ^ TEST_SEED, *test)?))
         }
-        Data::Idx { path, classes } => {
+        Data::Idx { path, classes, train, test } => {
             let read = idx::read_folder(path, *classes)?;
-            plain(read.train, Some(read.test))
+            plain(first(read.train, *train, "train")?, Some(first(read.test, *test, "test")?))
         }
         Data::Logistic => plain(logistic()?, None),
         Data::ImageFolder { path, size, channels, broken } => {
@@ -188,6 +190,18 @@ fn read(recipe: &Recipe) -> Result<Source> {
             })
         }
         Data::Csv { .. } => tables::read(recipe),
+    }
+}
+
+/// The first so many examples, where `data.KEY` says a number.
+fn first(all: Dataset, wanted: Option<usize>, key: &str) -> Result<Dataset> {
+    match wanted {
+        None => Ok(all),
+        Some(count) if count <= all.len() => Ok(all.subset(&(0..count).collect::<Vec<_>>())?),
+        Some(count) => Err(Error::invalid(format!(
+            "`data.{key}` is {count}, but the folder holds {}; say at most that",
+            all.len()
+        ))),
     }
 }
 

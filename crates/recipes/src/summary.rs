@@ -4,7 +4,7 @@ use crate::folder::RunFolder;
 use crate::run::Kept;
 use serde_json::{Map, Value, json};
 use warploom_tensor::Device;
-use warploom_train::{EpochReport, History, Outcome, RunPlan, Scores};
+use warploom_train::{EpochReport, Error, History, Outcome, RunPlan, Scores};
 
 /// Numbers by name; one that is not finite becomes null.
 fn object(scores: impl IntoIterator<Item = (String, f64)>) -> Value {
@@ -62,6 +62,16 @@ pub(crate) fn memory(plan: &RunPlan, peak_bytes: u64) -> Value {
 pub(crate) fn scores_kept(history: &History, kept: Option<&Kept>) -> Scores {
     let epochs = history.epochs();
     kept.map_or(epochs.last(), |kept| epochs.get(kept.epoch - 1)).cloned().unwrap_or_default()
+}
+
+/// What `summary.json` keeps of a run that failed.
+pub(crate) fn failed(folder: &RunFolder, device: &Device, error: &Error) -> Value {
+    json!({
+        "run": folder.path().display().to_string(),
+        "device": device.id(),
+        "status": "failed",
+        "reason": error.to_string(),
+    })
 }
 
 /// What `--json` prints and `summary.json` keeps.

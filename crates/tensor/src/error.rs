@@ -28,6 +28,13 @@ pub enum Error {
         /// Bytes of the smallest plan that was reached.
         least: usize,
     },
+    /// A value of a program is larger than any memory block of the device.
+    Block {
+        /// Bytes of the value.
+        bytes: usize,
+        /// Bytes of the largest block.
+        most: usize,
+    },
 }
 
 impl Error {
@@ -60,6 +67,9 @@ impl fmt::Display for Error {
             Error::MemoryLimit { limit, least } => {
                 warploom_compile::Error::MemoryLimit { limit: *limit, least: *least }.fmt(f)
             }
+            Error::Block { bytes, most } => {
+                warploom_compile::Error::Block { bytes: *bytes, most: *most }.fmt(f)
+            }
         }
     }
 }
@@ -77,6 +87,7 @@ impl From<warploom_compile::Error> for Error {
         match error {
             warploom_compile::Error::Graph(error) => Error::Graph(error),
             warploom_compile::Error::MemoryLimit { limit, least } => Error::MemoryLimit { limit, least },
+            warploom_compile::Error::Block { bytes, most } => Error::Block { bytes, most },
         }
     }
 }

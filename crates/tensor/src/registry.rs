@@ -10,6 +10,9 @@ use warploom_device::{DeviceError, Executor};
 /// Opens the device of one kind with a number; without one, the kind's first.
 pub type Open = fn(index: Option<usize>) -> Result<Arc<dyn Executor>, DeviceError>;
 
+/// So many devices of a kind that open by number alone are looked for: only messages list them.
+const NAMED: usize = 8;
+
 #[derive(Default)]
 struct Registry {
     /// Kinds in the order of their registration, which is the order in which `best` and `gpu` try them.
@@ -92,11 +95,15 @@ impl Registry {
         for (kind, open) in kinds {
             match open(index) {
                 Ok(executor) => return Ok(self.adopt(executor)),
-                Err(error) => reasons.push(format!("{kind}: {error}")),
+                Err(DeviceError::Missing(reason)) => reasons.push((kind, reason)),
+                Err(error) => reasons.push((kind, error.to_string())),
             }
         }
-        let what = if kind == "gpu" { "no GPU: " } else { "" };
-        Err(format!("{what}{}", reasons.join("; ")))
+        if let [(_, only)] = reasons.as_slice() {
+            return Err(only.clone());
+        }
+        let reasons: Vec<String> = reasons.into_iter().map(|(kind, why)| format!("{kind}: {why}")).collect();
+        Err(reasons.join("; "))
     }
 
     /// The device of an executor's id; the first executor of an id stays.
@@ -105,16 +112,22 @@ impl Registry {
         self.opened.entry(id).or_insert_with(|| Device::from_executor(executor)).clone()
     }
 
-    /// Ids of the devices that can be opened, one of each kind at least.
+    /// Ids of the devices that can be opened, one of each kind at least; what opens by its number alone is said to.
     fn present(&mut self) -> Vec<String> {
+        let mut named = Vec::new();
         for (_, open) in self.kinds.clone() {
-            if let Ok(executor) = open(None) {
-                self.adopt(executor);
+            match open(None) {
+                Ok(executor) => drop(self.adopt(executor)),
+                Err(_) => named.extend((0..NAMED).map_while(|index| open(Some(index)).ok())),
             }
         }
+        let named: Vec<String> =
+            named.iter().map(|executor| executor.target().capabilities().id.clone()).collect();
         let mut ids: Vec<String> = self.opened.values().map(|device| device.id().to_owned()).collect();
+        ids.retain(|id| !named.contains(id));
         ids.sort();
         ids.dedup();
+        ids.extend(named.iter().map(|id| format!("{id} (software, used only when named)")));
         ids
     }
 }

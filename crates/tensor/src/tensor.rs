@@ -46,9 +46,11 @@ impl Tensor {
     pub fn failed(error: Error) -> Tensor {
         let origin = match &error {
             Error::Graph(warploom_graph::Error { origin: Some(origin), .. }) => origin.clone(),
-            Error::Graph(_) | Error::Device(_) | Error::NoDevice { .. } | Error::MemoryLimit { .. } => {
-                Origin::here()
-            }
+            Error::Graph(_)
+            | Error::Device(_)
+            | Error::NoDevice { .. }
+            | Error::MemoryLimit { .. }
+            | Error::Block { .. } => Origin::here(),
         };
         let ty = Type::scalar(DType::F32);
         Tensor::lazy(Kind::Failed(Arc::new(error)), ty, SmallVec::new(), origin, None)

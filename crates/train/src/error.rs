@@ -18,6 +18,8 @@ pub enum Error {
     Data(warploom_data::Error),
     /// Something given by the caller cannot be used: what, why, what to do.
     Invalid(String),
+    /// A training in which no update was finite any more: when, where that began, what to do.
+    Diverged(String),
     /// A fit that needs more memory than it may take.
     Memory(Box<Shortage>),
     /// The operating system refused.
@@ -53,12 +55,12 @@ impl Error {
 
     /// Whom it concerns.
     pub fn cause(&self) -> Cause {
-        use warploom_tensor::Error::{Device, Graph, MemoryLimit, NoDevice};
+        use warploom_tensor::Error::{Block, Device, Graph, MemoryLimit, NoDevice};
         match self {
             Error::Tensor(Device(DeviceError::IndexOutOfRange { .. }) | Graph(_)) => Cause::Input,
-            Error::Tensor(Device(_) | NoDevice { .. } | MemoryLimit { .. }) => Cause::Device,
+            Error::Tensor(Device(_) | NoDevice { .. } | MemoryLimit { .. } | Block { .. }) => Cause::Device,
             Error::Memory(_) => Cause::Device,
-            Error::Data(_) | Error::Invalid(_) | Error::Io { .. } => Cause::Input,
+            Error::Data(_) | Error::Invalid(_) | Error::Diverged(_) | Error::Io { .. } => Cause::Input,
         }
     }
 }
@@ -68,16 +70,27 @@ impl fmt::Display for Error {
         match self {
             Error::Tensor(error) => error.fmt(f),
             Error::Data(error) => error.fmt(f),
-            Error::Invalid(message) => f.write_str(message),
+            Error::Invalid(message) | Error::Diverged(message) => f.write_str(message),
             Error::Memory(shortage) => shortage.fmt(f),
             Error::Io { doing, path, source } => {
-                write!(
-                    f,
-                    "could not {doing} {}: {source}; check that it is there and its permissions",
-                    path.display()
-                )
+                write!(f, "could not {doing} {}: {source}; {}", path.display(), advice(source.kind()))
             }
         }
+    }
+}
+
+/// What to do where the system refused.
+fn advice(kind: io::ErrorKind) -> &'static str {
+    match kind {
+        io::ErrorKind::StorageFull => "free some space on that disk, or write to another one",
+        io::ErrorKind::QuotaExceeded => "free some space within the quota, or write to another disk",
+        io::ErrorKind::FileTooLarge => {
+            "no more space is allowed to one file: raise that limit (`ulimit -f`), or write to another disk"
+        }
+        io::ErrorKind::ReadOnlyFilesystem => "that disk is read-only: write to another one",
+        io::ErrorKind::NotFound => "check that it is there",
+        io::ErrorKind::PermissionDenied => "check its permissions",
+        _ => "check that it is there and its permissions",
     }
 }
 
@@ -87,7 +100,7 @@ impl std::error::Error for Error {
             Error::Tensor(error) => Some(error),
             Error::Data(error) => Some(error),
             Error::Io { source, .. } => Some(source),
-            Error::Invalid(_) | Error::Memory(_) => None,
+            Error::Invalid(_) | Error::Diverged(_) | Error::Memory(_) => None,
         }
     }
 }

@@ -90,6 +90,7 @@ pub struct History {
     pub(crate) series: Vec<(String, Vec<f64>)>,
     pub(crate) test: Option<Scores>,
     pub(crate) seconds: f64,
+    pub(crate) earlier_seconds: f64,
     pub(crate) samples_per_second: f64,
     pub(crate) skipped: u64,
     pub(crate) outcome: Outcome,
@@ -129,9 +130,15 @@ impl History {
         self.test.as_ref()
     }
 
-    /// Seconds from the first batch to the end.
+    /// Seconds from the first batch to the end. Of a training that was gone on with, those of all its processes, each up to
+    /// the checkpoint from which the next went on.
     pub fn seconds(&self) -> f64 {
         self.seconds
+    }
+
+    /// Those of [`History::seconds`] that earlier processes took.
+    pub fn earlier_seconds(&self) -> f64 {
+        self.earlier_seconds
     }
 
     /// Training examples a second, validation's time not counted.

@@ -46,7 +46,7 @@ pub use error::{Cause, Error, Result};
 pub use examples::scaled;
 pub use fit::{EpochReport, Evaluate, Fit};
 pub use history::{History, Outcome, Scores};
-pub use memory::Shortage;
+pub use memory::{Bound, Shortage};
 pub use metrics::Metric;
 pub use plan::RunPlan;
 pub use snapshot::Snapshot;

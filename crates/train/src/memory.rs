@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::pass::Saving;
 use crate::session::{Drafts, Planner};
 use std::fmt;
+use warploom_tensor::Error::Block;
 
 /// The share of a device's memory that a batch size chosen by itself leaves to the system, the driver and other programs:
 /// one part of so many.
@@ -13,6 +14,17 @@ const MARGIN: u64 = 5;
 const TRIES: usize = 4;
 /// The smallest plan that is found grows by one part of so many until it is one that was made.
 const GROWTH: u64 = 32;
+
+/// What bounds the memory of a fit.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Bound {
+    /// A limit that was set.
+    Limit,
+    /// All memory of the device of this id.
+    Device(String),
+    /// The largest buffer of the device of this id, in which a tensor of the step would have to lie.
+    Buffer(String),
+}
 
 /// A fit that needs more memory than it may take.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -23,8 +35,8 @@ pub struct Shortage {
     pub least: u64,
     /// Bytes that it may take.
     pub limit: u64,
-    /// The device that has no more, where the limit is not one that was set.
-    pub device: Option<String>,
+    /// Whose limit that is.
+    pub bound: Bound,
     /// The largest batch that fits, and the bytes that it takes; `None` where not even one example does.
     pub fitting: Option<(usize, u64)>,
     /// How the message calls the batch size.
@@ -33,14 +45,21 @@ pub struct Shortage {
 
 impl fmt::Display for Shortage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Shortage { batch, least, limit, device, fitting, batch_key } = self;
-        write!(f, "with {batch_key}={batch} this needs at least {}, ", bytes(*least))?;
-        match device {
-            Some(device) => write!(f, "and {device} has {}; ", bytes(*limit))?,
-            None => write!(f, "and memory_limit is {}; ", bytes(*limit))?,
+        let Shortage { batch, least, limit, bound, fitting, batch_key } = self;
+        let (least, limit) = (bytes(*least), bytes(*limit));
+        write!(f, "with {batch_key}={batch} ")?;
+        match bound {
+            Bound::Limit => write!(f, "this needs at least {least}, and memory_limit is {limit}; ")?,
+            Bound::Device(device) => write!(f, "this needs at least {least}, and {device} has {limit}; ")?,
+            Bound::Buffer(device) => {
+                write!(
+                    f,
+                    "a tensor of this needs {least}, and {device} holds at most {limit} in one buffer; "
+                )?;
+            }
         }
         match fitting {
-            Some((batch, taken)) => write!(f, "with {batch_key}={batch} it needs {}", bytes(*taken)),
+            Some((batch, taken)) => write!(f, "with {batch_key}={batch} it needs {} in all", bytes(*taken)),
             None => f.write_str("no batch is small enough: allow more memory, or make the network smaller"),
         }
     }
@@ -59,8 +78,7 @@ fn bytes(count: u64) -> String {
 #[derive(Clone)]
 struct Budget {
     bytes: u64,
-    /// The device whose memory that is, where it is not a limit that was set.
-    device: Option<String>,
+    bound: Bound,
     /// Whether values are computed again to keep to it.
     recompute: bool,
 }
@@ -78,7 +96,10 @@ impl Planner<'_> {
     /// [`Error::Memory`].
     pub fn fitting(&self) -> Result<Drafts> {
         let batch = self.fit.batch;
-        let drafts = self.drafts(batch, Saving::None)?;
+        let drafts = match self.drafts(batch, Saving::None) {
+            Err(Error::Tensor(Block { bytes, most })) => return Err(self.too_large(batch, bytes, most)?),
+            drafts => drafts?,
+        };
         let (Some(budget), Some(easy)) = (self.budget(0), self.budget(MARGIN)) else { return Ok(drafts) };
         if drafts.fit(&easy) {
             return Ok(drafts);
@@ -112,7 +133,11 @@ impl Planner<'_> {
         if let Some((batch, _)) = found {
             return Ok(batch);
         }
-        match self.attempt(1, &budget)? {
+        let one = match self.attempt(1, &budget) {
+            Err(Error::Tensor(Block { bytes, most })) => return Err(self.too_large(1, bytes, most)?),
+            attempt => attempt?,
+        };
+        match one {
             Ok(_) => Ok(1),
             Err(least) => Err(self.shortage(1, least, budget)?),
         }
@@ -125,8 +150,11 @@ impl Planner<'_> {
         let memory = memory.map(|bytes| bytes - bytes.checked_div(margin).unwrap_or(0));
         let limit = self.fit.memory_limit;
         let bytes = limit.into_iter().chain(memory).min()?;
-        let device = (limit != Some(bytes)).then(|| capabilities.id.clone());
-        Some(Budget { bytes, device, recompute: limit.is_some() })
+        let bound = match limit == Some(bytes) {
+            true => Bound::Limit,
+            false => Bound::Device(capabilities.id.clone()),
+        };
+        Some(Budget { bytes, bound, recompute: limit.is_some() })
     }
 
     /// The programs within a budget, or the bytes that the smallest plan takes.
@@ -160,7 +188,10 @@ impl Planner<'_> {
     /// its own. So larger batches that leave next to nothing over are tried as well, up to half as large again.
     fn largest(&self, most: usize, budget: &Budget) -> Result<Option<(usize, u64)>> {
         let fits = |batch: usize| -> Result<Option<(usize, u64)>> {
-            Ok(self.attempt(batch, budget)?.ok().map(|drafts| (batch, drafts.plan.planned_bytes())))
+            match self.attempt(batch, budget) {
+                Err(Error::Tensor(Block { .. })) => Ok(None),
+                attempt => Ok(attempt?.ok().map(|drafts| (batch, drafts.plan.planned_bytes()))),
+            }
         };
         let (mut best, mut too_many) = (None, most + 1);
         let mut batch = 1.min(most);
@@ -196,7 +227,7 @@ impl Planner<'_> {
 
     /// The refusal of a batch of which the smallest plan takes `least` bytes.
     fn shortage(&self, batch: usize, least: u64, budget: Budget) -> Result<Error> {
-        let mut enough = Budget { bytes: least, device: None, ..budget };
+        let mut enough = Budget { bytes: least, bound: Bound::Limit, ..budget };
         // The smallest plan was found on the way to a smaller one: with it as the limit, others are tried.
         while self.attempt(batch, &enough)?.is_err() {
             enough.bytes += enough.bytes / GROWTH + 1;
@@ -206,9 +237,19 @@ impl Planner<'_> {
             batch,
             least: enough.bytes,
             limit: budget.bytes,
-            device: budget.device,
+            bound: budget.bound,
             fitting,
             batch_key: "batch",
         })))
+    }
+
+    /// The refusal of a batch of which one tensor takes `bytes`, where the device's buffers hold `most`.
+    fn too_large(&self, batch: usize, bytes: usize, most: usize) -> Result<Error> {
+        let bound = Bound::Buffer(self.model.device().id().to_owned());
+        let unbounded = Budget { bytes: u64::MAX, bound: Bound::Limit, recompute: false };
+        let budget = self.budget(0).unwrap_or(unbounded);
+        let fitting = self.largest((batch - 1).min(self.split.train.len()), &budget)?;
+        let (least, limit) = (bytes as u64, most as u64);
+        Ok(Error::Memory(Box::new(Shortage { batch, least, limit, bound, fitting, batch_key: "batch" })))
     }
 }

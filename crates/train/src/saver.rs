@@ -74,6 +74,7 @@ impl Saver {
         place: &Place,
         parts: &Parts<'_>,
         history: &[crate::Scores],
+        seconds: f64,
         callbacks: &mut [Box<dyn Callback + '_>],
     ) -> Result<PathBuf> {
         let states: Vec<(&str, State)> =
@@ -89,6 +90,7 @@ impl Saver {
             terms: self.terms.clone(),
             random: parts.model.device().random_state()?,
             history: history.to_vec(),
+            seconds,
             callbacks: kept.collect(),
             files: Vec::new(),
         };

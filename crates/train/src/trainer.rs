@@ -44,6 +44,7 @@ struct Now<'t, 'f> {
     history: History,
     progress: Progress,
     looked: Instant,
+    started: Instant,
     /// When the epoch under way began.
     began: Instant,
     /// Seconds of training, and examples.
@@ -85,6 +86,7 @@ impl<'t, 'f> Trainer<'t, 'f> {
             validation,
             test,
             looked: instant,
+            started: instant,
             began: instant,
             trained: (0.0, 0),
         };
@@ -92,8 +94,8 @@ impl<'t, 'f> Trainer<'t, 'f> {
     }
 
     pub fn run(mut self) -> Result<History> {
-        let started = Instant::now();
         let now = &mut self.now;
+        now.started = Instant::now();
         now.compiled.arm()?;
         now.begin()?;
         while self.now.place.epoch < self.now.fit.epochs && !self.now.place.stopped {
@@ -106,7 +108,7 @@ impl<'t, 'f> Trainer<'t, 'f> {
         if !now.history.interrupted() {
             now.finish()?;
         }
-        now.history.seconds = started.elapsed().as_secs_f64();
+        now.history.seconds = now.seconds();
         Ok(now.history)
     }
 
@@ -192,6 +194,7 @@ impl Now<'_, '_> {
         self.place = manifest.place;
         self.compiled.epochs = self.place.order;
         self.history.skipped = self.place.skipped;
+        self.history.earlier_seconds = manifest.seconds;
         manifest.history.into_iter().for_each(|scores| self.history.push(scores));
         self.progress.starts_at(self.place.epoch);
         let names: Vec<&str> = self.fit.callbacks.iter().map(|callback| callback.name()).collect();
@@ -262,9 +265,10 @@ impl Now<'_, '_> {
 
     /// Writes a checkpoint, where some are kept. The steps are not paused.
     fn save(&mut self) -> Result<()> {
+        let seconds = self.seconds();
         let Some(saver) = &mut self.saver else { return Ok(()) };
         let parts = Parts { model: self.model, compiled: self.compiled, totals: &self.totals };
-        saver.write(&self.place, &parts, &self.history.epochs, &mut self.fit.callbacks).map(|_| ())
+        saver.write(&self.place, &parts, &self.history.epochs, seconds, &mut self.fit.callbacks).map(|_| ())
     }
 
     /// The gate has paused the steps before the batch where the epoch stands: says why, and lets them go on.
@@ -327,6 +331,11 @@ impl Now<'_, '_> {
         Ok(u64::from(gate.skipped().value().item::<u32>()?))
     }
 
+    /// Since the first batch, in this process and those before it.
+    fn seconds(&self) -> f64 {
+        self.history.earlier_seconds + self.started.elapsed().as_secs_f64()
+    }
+
     /// Training examples a second.
     fn rate(&self) -> f64 {
         let (seconds, examples) = self.trained;
@@ -353,7 +362,7 @@ impl Now<'_, '_> {
             let origin =
                 self.history.not_finite.as_ref().map_or(String::new(), |origin| format!(" ({origin})"));
             let message = format!("{what}; the training diverges: lower the learning rate{origin}");
-            return Err(Error::invalid(message));
+            return Err(Error::Diverged(message));
         }
         self.progress.say(&format!("{what}; if this goes on, lower the learning rate"));
         Ok(())

@@ -51,8 +51,8 @@ pub trait Training {
     /// device in between takes the optimizer's state along.
     ///
     /// # Errors
-    /// A model that is not compiled; shapes that do not fit; numbers that are not finite in the data or, at every step of
-    /// an epoch, in the loss; what the device reports.
+    /// A model that is not compiled; shapes that do not fit; numbers that are not finite in the data;
+    /// [`Error::Diverged`] where no update of an epoch was finite; what the device reports.
     fn fit(&mut self, x: &Tensor, y: &Tensor, fit: Fit<'_>) -> Result<History>;
 
     /// [`Training::fit`] on a data set, whose batches are prepared beside the computation.

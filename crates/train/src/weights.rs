@@ -106,6 +106,43 @@ pub(crate) fn read(path: &Path, variables: &[NamedVariable]) -> Result<()> {
     Ok(())
 }
 
+/// The first variable that holds a number that is not finite, by name, and what it holds: `NaN` or `infinity`. Waits for
+/// what runs.
+///
+/// # Errors
+/// What the device reports.
+pub fn not_finite(model: &(impl Parameters + ?Sized)) -> Result<Option<(String, &'static str)>> {
+    for NamedVariable { name, variable, .. } in model.named_variables() {
+        if let Some(kind) = spoilt(variable.dtype()?, &variable.value().to_bytes()?) {
+            return Ok(Some((name, kind)));
+        }
+    }
+    Ok(None)
+}
+
+/// What among floats is not finite: an exponent of ones, of NaN with a fraction.
+fn spoilt(dtype: DType, bytes: &[u8]) -> Option<&'static str> {
+    let exponent: u64 = match dtype {
+        DType::F16 => 0x7c00,
+        DType::BF16 => 0x7f80,
+        DType::F32 => 0x7f80_0000,
+        DType::F64 => 0x7ff0_0000_0000_0000,
+        DType::Bool | DType::U8 | DType::I32 | DType::U32 => return None,
+    };
+    let fraction = (exponent & exponent.wrapping_neg()) - 1;
+    let words = bytes
+        .chunks_exact(dtype.bytes())
+        .map(|element| element.iter().rev().fold(0u64, |word, byte| word << 8 | u64::from(*byte)));
+    let mut found = None;
+    for word in words.filter(|word| word & exponent == exponent) {
+        match word & fraction {
+            0 => found = Some("infinity"),
+            _ => return Some("NaN"),
+        }
+    }
+    found
+}
+
 pub(crate) fn refused(path: &Path) -> impl Fn(safetensors::SafeTensorError) -> Error {
     let path = path.display().to_string();
     move |error| {
@@ -123,5 +160,30 @@ fn stored(dtype: DType) -> Dtype {
         DType::BF16 => Dtype::BF16,
         DType::F32 => Dtype::F32,
         DType::F64 => Dtype::F64,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_that_are_not_finite_are_found_in_every_dtype() {
+        fn bytes<T: Copy, const N: usize>(all: &[T], one: fn(T) -> [u8; N]) -> Vec<u8> {
+            all.iter().flat_map(|value| one(*value)).collect()
+        }
+        let singles = |all: &[f32]| spoilt(DType::F32, &bytes(all, f32::to_ne_bytes));
+        let doubles = |all: &[f64]| spoilt(DType::F64, &bytes(all, f64::to_ne_bytes));
+        let halves = |dtype, all: &[u16]| spoilt(dtype, &bytes(all, u16::to_ne_bytes));
+        assert_eq!(singles(&[0.0, -1.0, f32::MAX, f32::MIN_POSITIVE / 2.0]), None);
+        assert_eq!(singles(&[1.0, f32::NEG_INFINITY]), Some("infinity"));
+        assert_eq!(singles(&[f32::INFINITY, -f32::NAN]), Some("NaN"));
+        assert_eq!((doubles(&[f64::MAX]), doubles(&[f64::NAN])), (None, Some("NaN")));
+        // 65504, the largest half; infinity; NaN.
+        let [largest, infinite, nan] = [0x7bff, 0xfc00, 0x7e00].map(|bits| halves(DType::F16, &[0, bits]));
+        assert_eq!((largest, infinite, nan), (None, Some("infinity"), Some("NaN")));
+        let [largest, infinite, nan] = [0x7f7f, 0xff80, 0x7fc0].map(|bits| halves(DType::BF16, &[0, bits]));
+        assert_eq!((largest, infinite, nan), (None, Some("infinity"), Some("NaN")));
+        assert_eq!(spoilt(DType::U32, &[0xff; 8]), None);
     }
 }

@@ -90,6 +90,14 @@ fn early_stopping_stops_and_gives_the_best_weights_back() {
     let mut early = EarlyStopping::new("val_loss").baseline(0.0).patience(1);
     model.fit(&x, &y, Fit::epochs(6).quiet().callback(script(&losses)).callback(&mut early)).unwrap();
     assert_eq!(early.stopped_epoch(), Some(4), "it gets better until epoch 3");
+    // A NaN is never the best, so that what follows can be.
+    let (mut model, x, y) = line(&device, 0.1);
+    let mut early = EarlyStopping::new("val_loss").patience(9).restore_best_weights();
+    let losses = [f64::NAN, f64::NAN, 0.5, f64::NAN];
+    let mut script = script(&losses);
+    model.fit(&x, &y, Fit::epochs(4).quiet().callback(&mut script).callback(&mut early)).unwrap();
+    assert_eq!((early.best(), early.restored_epoch()), (Some((0.5, 2)), Some(2)));
+    assert_eq!(early.best_weights(), Some(&script.weights[2]));
     struct Accuracy;
     impl Callback for Accuracy {
         fn name(&self) -> &'static str {

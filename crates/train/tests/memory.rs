@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use warploom_cpu::Cpu;
 use warploom_data::{Dataset, digits};
+use warploom_device::null::Null;
+use warploom_device::{Capabilities, Target};
 use warploom_nn::{Adam, Dense, Flatten, Model, Sequential, layers, losses, models};
 use warploom_tensor::Device;
-use warploom_train::{Cause, Error, Fit, History, Shortage, Training, dry_device, metrics};
+use warploom_train::{Bound, Cause, Error, Fit, History, Shortage, Training, dry_device, metrics};
 
 fn cpu() -> Device {
     Device::from_executor(Arc::new(Cpu::new(Some(2))))
@@ -120,7 +122,7 @@ fn the_memory_of_a_device_is_a_limit_too() {
     let memory = 3_000_000;
     let device = small(memory);
     let refused = shortage(lenet(&device).fit_data(&train, fit(&watched, 128, None)).err().unwrap());
-    assert_eq!((refused.device.as_deref(), refused.limit), (Some("cpu"), memory as u64));
+    assert_eq!((&refused.bound, refused.limit), (&Bound::Device("cpu".into()), memory as u64));
     assert!(refused.to_string().contains("and cpu has 2.9 MiB"), "{refused}");
     let (batch, taken) = refused.fitting.unwrap();
     let history = lenet(&device).fit_data(&train, fit(&watched, batch, None)).unwrap();
@@ -135,6 +137,27 @@ fn the_memory_of_a_device_is_a_limit_too() {
         "{chosen} {}",
         plan.planned_bytes()
     );
+}
+
+#[test]
+fn a_tensor_that_no_buffer_holds_names_a_batch_that_fits() {
+    let (train, watched) = data(200);
+    let capabilities = Capabilities { slab_bytes: 1 << 20, ..Null::default().capabilities().clone() };
+    let device = Device::from_executor(Arc::new(Null::new(capabilities)));
+    let plan = |batch| lenet(&device).plan_data(&train, &fit(&watched, batch, None));
+    let refused = shortage(plan(200).err().unwrap());
+    assert_eq!((&refused.bound, refused.limit), (&Bound::Buffer(device.id().into()), 1 << 20));
+    assert!(refused.least > 1 << 20, "{refused}");
+    let (batch, taken) = refused.fitting.unwrap();
+    assert!(
+        refused.to_string().contains(&format!("in one buffer; with batch={batch} it needs ")),
+        "{refused}"
+    );
+    assert_eq!(plan(batch).unwrap().0.planned_bytes(), taken);
+    assert!(matches!(plan(batch + 1), Err(Error::Memory(_))));
+    // What a limit allows does not fit the buffers.
+    let mut model = lenet(&device);
+    assert_eq!(model.largest_batch(&train, &fit(&watched, 1, Some(1 << 40))).unwrap(), batch);
 }
 
 #[test]

@@ -380,3 +380,35 @@ fn a_full_disk_is_an_error_and_leaves_what_was() {
     model(&device).fit_data(&data, goes_on(&folder)).unwrap();
     fs::remove_dir_all(folder).unwrap();
 }
+
+/// Takes some time at the end of each epoch.
+struct Late;
+
+impl Callback for Late {
+    fn name(&self) -> &'static str {
+        "late"
+    }
+
+    fn epoch_end(&mut self, _: usize, _: &mut warploom_train::Scores, _: &mut Context<'_>) -> Result<()> {
+        std::thread::sleep(PAUSE);
+        Ok(())
+    }
+}
+
+const PAUSE: Duration = Duration::from_millis(300);
+
+#[test]
+fn the_time_of_all_processes_counts() {
+    let folder = folder("seconds");
+    let fit = |epochs| {
+        let checkpoints = Checkpoints::new(folder.join("checkpoints")).resume();
+        Fit::epochs(epochs).batch(3).seed(1).quiet().checkpoints(checkpoints)
+    };
+    let first = model(&cpu()).fit_data(&examples(), fit(1).callback(Late)).unwrap();
+    assert_eq!(first.earlier_seconds(), 0.0);
+    let second = model(&cpu()).fit_data(&examples(), fit(2)).unwrap();
+    let earlier = second.earlier_seconds();
+    assert!(earlier >= PAUSE.as_secs_f64() && earlier <= first.seconds(), "{earlier}");
+    assert!(second.seconds() > earlier, "{}", second.seconds());
+    let _ = fs::remove_dir_all(&folder);
+}

@@ -105,7 +105,7 @@ fn why_not_chosen(index: Option<usize>, all: &[(Adapter, wgpu::Adapter)]) -> Str
     };
     match (index, all) {
         (_, []) => why_no_adapter(),
-        (Some(index), _) => format!("wgpu:{index}; there is {}", list(all)),
+        (Some(index), _) => format!("no adapter has the number {index}; there is {}", list(all)),
         (None, [(only, _)]) => format!(
             "there is only a software adapter, {}, which computes on the processor; to use it, name it: {}",
             only.name,

@@ -16,6 +16,7 @@ use crate::executable::Ready;
 use crate::memory::GpuMemory;
 use crate::pipelines::Pipelines;
 use crate::profile::Timing;
+use crate::system::System;
 use crate::transfer::Transfer;
 use crate::wgsl::Wgsl;
 
@@ -46,7 +47,7 @@ impl Wgpu {
             alignment: adapter.limits.alignment,
             in_place: true,
             threads: 1,
-            memory_bytes: None,
+            memory_bytes: System::here().capacity(&adapter),
         };
         let limits = adapter.limits;
         let context = Arc::new(Context::open(adapter, &driver)?);

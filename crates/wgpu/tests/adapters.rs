@@ -32,7 +32,7 @@ fn a_software_adapter_is_only_used_when_it_is_named() {
     assert!(error.contains(&all[0].name) || error.contains("shows none"), "{error}");
     assert!(error.contains("wgpu:0"), "{error}");
     let error = Wgpu::open(Some(all.len())).err().unwrap().to_string();
-    assert!(error.contains(&format!("wgpu:{}; there is wgpu:0", all.len())), "{error}");
+    assert!(error.contains(&format!("no adapter has the number {}; there is wgpu:0", all.len())), "{error}");
 }
 
 /// Runs in a process of its own, where the test below hides the drivers.

@@ -185,7 +185,10 @@ fn memory_of_another_device_is_refused() {
 fn capabilities_are_those_of_the_adapter() {
     let Some(gpu) = open() else { return };
     let capabilities = gpu.capabilities();
-    assert_eq!((capabilities.id.as_str(), capabilities.memory_bytes), ("wgpu:0", None));
+    assert_eq!(capabilities.id, "wgpu:0");
+    // That of the machine, of which there is more than the largest buffer takes.
+    let memory = capabilities.memory_bytes;
+    assert!(!gpu.adapter().is_software() || memory > Some(capabilities.slab_bytes), "{memory:?}");
     assert_eq!(capabilities.name, gpu.adapter().name);
     assert!(capabilities.in_place && capabilities.alignment >= 256);
     assert!(capabilities.slab_bytes >= 128 << 20, "{}", capabilities.slab_bytes);

@@ -64,7 +64,6 @@ pub fn devices(given: &Devices) -> Ended {
 fn list() -> warploom::Result<Vec<Listed>> {
     let cpu = Device::named("cpu")?;
     let about = cpu.capabilities();
-    let memory_bytes = about.memory_bytes.map(|bytes| bytes as u64);
     let more = json!({ "threads": about.threads, "instruction_set": Isa::current().name() });
     let first = Listed {
         id: about.id.clone(),
@@ -72,19 +71,18 @@ fn list() -> warploom::Result<Vec<Listed>> {
         name: about.name.clone(),
         driver: None,
         backend: "cpu".into(),
-        memory_bytes,
+        memory_bytes: about.memory_bytes.map(|bytes| bytes as u64),
         software: false,
         dtypes: about.dtypes.clone(),
         problem: None,
         more,
     };
-    let system = System::here();
-    let gpus = adapters().into_iter().map(|adapter| gpu(&adapter, &system, memory_bytes));
+    let gpus = adapters().into_iter().map(|adapter| gpu(&adapter));
     Ok(std::iter::once(first).chain(gpus).collect())
 }
 
-/// What is known of an adapter. A software adapter computes in this machine's memory.
-fn gpu(adapter: &Adapter, system: &System, host_bytes: Option<u64>) -> Listed {
+/// What is known of an adapter.
+fn gpu(adapter: &Adapter) -> Listed {
     let opened = Device::named(&adapter.id());
     let driver = format!("{} {}", adapter.driver, adapter.driver_info).trim().to_owned();
     let more = json!({
@@ -99,10 +97,7 @@ fn gpu(adapter: &Adapter, system: &System, host_bytes: Option<u64>) -> Listed {
         name: adapter.name.clone(),
         driver: Some(driver).filter(|driver| !driver.is_empty()),
         backend: adapter.backend.clone(),
-        memory_bytes: match adapter.is_software() {
-            true => host_bytes,
-            false => system.memory(adapter).map(|memory| memory.total),
-        },
+        memory_bytes: System::here().capacity(adapter).map(|bytes| bytes as u64),
         software: adapter.is_software(),
         dtypes: opened.as_ref().map_or(Vec::new(), |device| device.capabilities().dtypes.clone()),
         problem: opened.err().map(|error| error.to_string()),

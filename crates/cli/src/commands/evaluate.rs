@@ -6,15 +6,18 @@ use crate::interrupt::end_at_once;
 use crate::output::line;
 use serde_json::json;
 use std::process::ExitCode;
-use warploom::recipes::{self, RunFolder, scores_object};
+use warploom::recipes::{self, Evaluated, RunFolder, scores_object};
 
 pub fn evaluate(given: &Evaluate) -> Ended {
     end_at_once();
     let (folder, recipe) = RunFolder::open(&given.run, &given.overrides)?;
-    let scores = recipes::evaluate(&folder, &recipe, given.data.as_deref())?;
+    let Evaluated { scores, examples, learned_from } =
+        recipes::evaluate(&folder, &recipe, given.data.as_deref())?;
+    let plural = if examples == 1 { "" } else { "s" };
+    let which = if learned_from { ", those learned from" } else { "" };
     match given.json {
-        true => line(json!({ "metrics": { "test": scores_object(&scores) } })),
-        false => line(format_args!("test: {scores}")),
+        true => line(json!({ "metrics": { "test": scores_object(&scores) }, "examples": examples })),
+        false => line(format_args!("test: {scores}  ({examples} example{plural}{which})")),
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,6 +1,6 @@
 //! Recipes, overrides, folders and devices that cannot be.
 
-use crate::common::Folder;
+use crate::common::{Folder, SMALL};
 use std::fs;
 
 #[test]
@@ -96,6 +96,23 @@ fn impossible_shapes() {
         .run("train digits-linear model.layers.1.units=1000000000000")
         .fails(3, &["out of memory", "parameters"]);
     folder.run("plan digits-linear model.layers.1.units=9000000000000000000").fails(3, &["out of memory"]);
+}
+
+#[test]
+fn layers_are_shown_where_they_stand() {
+    let folder = Folder::new();
+    folder.pictures(8);
+    let with = |layer: &str| {
+        let layers = format!("layers = [\n  {layer},\n  ");
+        folder.write("small.toml", SMALL.replace("layers = [", &layers).as_bytes());
+    };
+    with("{ kind = \"conv2d\", filters = 2, kernel = 9 }");
+    folder
+        .run("train small.toml model.layers.2.units=3")
+        .fails(2, &["`model.layers.0` (conv2d, small.toml:10)"]);
+    folder.run("train small.toml model.layers.0.kernel=8").fails(2, &["`model.layers.0` (conv2d): "]);
+    with("{ kind = \"conv2d\", filters = 2, kernel = 2, padding = \"same\" }");
+    folder.run("train small.toml").fails(2, &["`model.layers.0`", "odd", "small.toml:10:", "^^^^^^"]);
 }
 
 #[test]

@@ -62,6 +62,31 @@ fn devices_are_listed_with_their_keys() {
     }
 }
 
+/// What a software adapter computes in is this machine's memory.
+#[test]
+fn software_adapters_are_planned_for_and_listed_as_such() {
+    let folder = Folder::new();
+    let list = devices(&mut folder.command());
+    let Some(adapter) = list.iter().find(|device| device["software"] == true) else { return };
+    let id = adapter["id"].as_str().unwrap();
+    assert_eq!(adapter["memory_bytes"], named(&list, "id", "cpu")["memory_bytes"]);
+    let plan =
+        folder.run(&format!("plan digits-linear data.train=300 train.batch=auto --device {id} --json"));
+    assert!(plan.ok().json()["batch"].as_u64().unwrap() > 100);
+
+    let most = adapter["largest_buffer_bytes"].as_u64().unwrap();
+    let pictures = most / (28 * 28) + 1000;
+    let refused =
+        folder.run(&format!("plan digits data.train={pictures} train.batch={pictures} --device {id}"));
+    refused.fails(3, &["a tensor of this needs", "in one buffer; with train.batch=", &format!("{id} holds")]);
+
+    if !list.iter().any(|device| device["kind"] != "cpu" && device["software"] == false) {
+        let asked = folder.run("train digits device=abacus");
+        assert!(!asked.err.contains("no such device"), "{}", asked.err);
+        asked.fails(3, &[&format!("devices here: cpu, {id} (software, used only when named)")]);
+    }
+}
+
 #[test]
 fn without_drivers_the_cpu_is_listed_and_chosen_and_the_reason_told() {
     let folder = Folder::new();

@@ -4,6 +4,7 @@ mod bad_data;
 mod bad_recipes;
 mod common;
 mod devices;
+mod diverged;
 mod interrupted;
 mod memory;
 mod networks;

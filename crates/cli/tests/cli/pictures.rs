@@ -40,6 +40,8 @@ fn pictures_are_learned_tested_and_predicted_raw() {
     folder.write("new/big.pgm", &pgm(32, 48, |y, _| if y % 8 < 4 { 200 } else { 20 }));
     folder.write("new/small.pgm", &pattern(1, 99));
     let said = folder.run("predict run new/small.pgm new --json").ok();
+    let resized = "new/big.pgm: 32 × 48 pixels are resized to the 16 × 16 that the model takes";
+    assert_eq!((said.err.matches("resized").count(), said.err.contains(resized)), (1, true), "{}", said.err);
     let lines: Vec<serde_json::Value> =
         said.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let classes: Vec<_> =

@@ -33,6 +33,9 @@ fn a_killed_run_goes_on_to_the_same_bits() {
     let folder = Folder::new();
     folder.run(&format!("{RUN} --quiet --out whole")).ok();
     killed(&folder, &format!("{RUN} --out cut"), 3);
+    for command in ["evaluate cut", "predict cut x"] {
+        folder.run(command).fails(2, &["was cut off and has no weights yet", "warploom train cut --resume"]);
+    }
     let err = folder.run("train cut --resume").ok().err;
     assert!(err.contains("going on from"), "{err}");
     // Its page has the command that repeats the whole run.

@@ -16,6 +16,7 @@ fn one_run_at_a_time() {
     assert!(lines.any(|line| line.unwrap().starts_with("digits on ")), "it begins");
     let process = format!("process {}", child.id());
     folder.run("train digits --out run").fails(2, &["another run", &process, "--out"]);
+    folder.run("evaluate run").fails(2, &["the run in run is under way", &process]);
     child.kill().unwrap();
     child.wait().unwrap();
     // The dead process holds nothing.
@@ -53,7 +54,7 @@ fn a_full_disk_leaves_what_was_there() {
     let limited = format!("trap '' XFSZ; ulimit -f 100; exec \"$0\" {run} train.seed=1");
     let mut shell = std::process::Command::new("sh");
     shell.current_dir(folder.path("")).args(["-c", &limited, env!("CARGO_BIN_EXE_warploom")]);
-    Ran::new(shell.output().unwrap()).fails(2, &["could not write", "run"]);
+    Ran::new(shell.output().unwrap()).fails(2, &["could not write", "run", "no more space"]);
     assert!(fs::read(folder.path("run/previous/weights.safetensors")).unwrap() == before);
     folder.run("evaluate run/previous").ok();
 }
@@ -68,8 +69,13 @@ fn a_run_that_follows_another_puts_it_aside() {
     folder.run(&format!("{run} train.seed=1")).ok();
     assert!(fs::read(folder.path("run/previous/weights.safetensors")).unwrap() == before);
     assert!(fs::read(folder.path("run/weights.safetensors")).unwrap() != before);
-    folder.run("evaluate run/previous").ok();
-    folder.run("evaluate run").ok();
+    let said = folder.run("evaluate run/previous").ok().out;
+    assert!(said.ends_with("  (20 examples)\n"), "{said}");
+    assert_eq!(folder.run("evaluate run --json").ok().json()["examples"], 20);
+    // Its checkpoints went with it.
+    let more = folder.run("train run/previous --resume train.epochs=2").ok().err;
+    assert!(more.contains("epoch 2, batch 1"), "{more}");
+    assert!(fs::read(folder.path("run/previous/weights.safetensors")).unwrap() != before);
 }
 
 #[test]
@@ -97,6 +103,23 @@ fn output_that_is_lost_is_a_failure() {
     let full = fs::File::options().write(true).open("/dev/full").unwrap();
     let output = folder.command().arg("recipes").stdout(full).output().unwrap();
     Ran::new(output).fails(2, &["standard output"]);
+    folder.pictures(8);
+    folder.run("train small.toml --out run --quiet").ok();
+    folder
+        .run("predict run data/t10k-images-idx3-ubyte --out /dev/full")
+        .fails(2, &["could not write /dev/full", "free some space"]);
+}
+
+#[test]
+fn files_of_digits_are_cut() {
+    let folder = Folder::new();
+    folder.pictures(32);
+    let err = folder.run("train small.toml --out run data.train=16 data.test=4").ok().err;
+    assert!(err.contains("16 examples to learn from, 0 to watch, 4 to test"), "{err}");
+    assert!(folder.run("evaluate run").ok().out.contains("(4 examples)"));
+    // Other data are not.
+    assert!(folder.run("evaluate run --data data").ok().out.contains("(8 examples)"));
+    folder.run("train small.toml data.train=33").fails(2, &["`data.train` is 33", "holds 32"]);
 }
 
 #[test]

@@ -162,3 +162,17 @@ fn tables_that_cannot_be_used() {
     let names: String = (0..40).map(|row| format!("{},name {row}\n", mixed(row, 9))).collect();
     train(&format!("a,b\n{names}"), "").fails(2, &["`b` holds 40 texts, each of them once", "data.target"]);
 }
+
+#[test]
+fn a_table_too_small_for_its_shares_is_refused() {
+    let folder = Folder::new();
+    folder.write("three.csv", b"a,b,y\n1,2,0.5\n2,3,1.7\n4,1,2.2\n");
+    folder.run("train tabular data.path=three.csv split.validation=0.1 split.test=0.2").fails(
+        2,
+        &["3 examples are too few for a share of 0.1 to watch and one of 0.2 to test on", "split.validation"],
+    );
+    let third = "split.validation=0.33 split.test=0.33 train.epochs=2";
+    let err = folder.run(&format!("train tabular data.path=three.csv {third}")).ok().err;
+    assert!(err.contains("1 examples to learn from, 1 to watch, 1 to test"), "{err}");
+    assert!(err.contains("but 1 example is learned from"), "{err}");
+}

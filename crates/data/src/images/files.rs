@@ -61,16 +61,18 @@ pub fn list(path: impl AsRef<Path>) -> Result<Vec<PathBuf>> {
 }
 
 /// Reads every picture and brings it to size, in `threads` threads (at least one): `[channels, height, width]` bytes each,
-/// or why not, in the order of `paths`.
+/// with the height and width that it had, or why not, in the order of `paths`.
 pub fn read_all<P: AsRef<Path> + Sync>(
     paths: &[P],
     transform: &ImageTransform,
     threads: usize,
-) -> Vec<Result<Vec<u8>>> {
+) -> Vec<Result<(Vec<u8>, [usize; 2])>> {
     each(paths, threads, |path| {
         let mut bytes = Vec::with_capacity(transform.len());
-        transform.resize(&read(path)?, &mut bytes);
-        Ok(bytes)
+        let picture = read(path)?;
+        transform.resize(&picture, &mut bytes);
+        let [height, width, _] = picture.extents();
+        Ok((bytes, [height, width]))
     })
 }
 

@@ -69,7 +69,8 @@ impl ImageFolder {
         };
         let keep = bytes <= options.memory;
         let read: Vec<Result<Vec<u8>>> = if keep {
-            read_all(&layout.files, transform, threads)
+            let read = read_all(&layout.files, transform, threads).into_iter();
+            read.map(|read| read.map(|(bytes, _)| bytes)).collect()
         } else if options.broken == Broken::Skip {
             each(&layout.files, threads, |path| decode::read(path).map(|_| Vec::new()))
         } else {

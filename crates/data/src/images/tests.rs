@@ -135,7 +135,7 @@ fn a_folder_of_classes_comes_in_natural_order() {
     assert_eq!(stored, pictures.transform());
     let Input::Image(transform) = &stored.input else { panic!("pictures") };
     let files = list(folder.0.join("a")).unwrap();
-    let read: Vec<Vec<u8>> = read_all(&files, transform, 3).into_iter().map(Result::unwrap).collect();
+    let read: Vec<_> = read_all(&files, transform, 3).into_iter().map(|read| read.unwrap().0).collect();
     assert_eq!(read.concat(), bytes[..72], "prediction reads what was learned from");
 }
 

@@ -30,6 +30,12 @@ pub enum Data {
         #[serde(default = "ten")]
         #[schemars(range(min = 2))]
         classes: usize,
+        /// Pictures to learn from, the first so many, those to watch included; all, if not said.
+        #[schemars(range(min = 1))]
+        train: Option<usize>,
+        /// Pictures to test on, the first so many; all, if not said.
+        #[schemars(range(min = 1))]
+        test: Option<usize>,
     },
     /// A folder of pictures (JPEG, PNG, PGM, PPM), a folder for each class in it. Where it holds folders `train` and `test`
     /// instead (and `val` or `validation`), with the classes in these, that is the split.

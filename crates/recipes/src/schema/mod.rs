@@ -11,6 +11,7 @@ pub use data::{
 };
 pub(crate) use memory::Amount;
 pub use memory::{Auto, Batch, MemoryLimit};
+pub(crate) use model::Lines;
 pub use model::{Activation, Extent, Initial, Join, Layer, Named, NamedPadding, Network, Padding};
 pub use train::{
     Balanced, Checkpoints, ClassWeights, Clip, EarlyStopping, Loss, Metric, Optimizer, Plateau, Schedule,
@@ -110,9 +111,12 @@ impl Recipe {
         })
     }
 
-    /// The recipe with its data somewhere else.
+    /// The recipe with all of the data that lie somewhere else.
     pub fn with_path(&self, path: &std::path::Path) -> Recipe {
         let mut recipe = self.clone();
+        if let Data::Idx { train, test, .. } = &mut recipe.data {
+            (*train, *test) = (None, None);
+        }
         if let Some(first) = recipe.data.paths().into_iter().next() {
             *first = path.to_string_lossy().into_owned();
         }

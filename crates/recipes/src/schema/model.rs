@@ -2,6 +2,8 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::sync::Arc;
 
 /// The network: either `name` or `layers`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -12,6 +14,19 @@ pub struct Network {
     /// Layers, one after another. A dense layer without `units` has as many as there are classes or numbers to predict.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub layers: Vec<Layer>,
+    #[serde(skip)]
+    pub(crate) lines: Lines,
+}
+
+/// Where keys of the network stand in the file that the recipe was read from, as `small.toml:14`. A recipe is the same
+/// wherever it stands.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Lines(pub Arc<HashMap<String, String>>);
+
+impl PartialEq for Lines {
+    fn eq(&self, _: &Lines) -> bool {
+        true
+    }
 }
 
 /// Known networks.

@@ -86,8 +86,15 @@ impl EarlyStopping {
         self.best_weights.as_ref().map(|_| self.best_epoch)
     }
 
+    /// The weights of the best epoch, where they are kept.
+    pub fn best_weights(&self) -> Option<&Snapshot> {
+        self.best_weights.as_ref()
+    }
+
+    /// A NaN never does: what comes after it could not be better.
     fn improves(&self, value: f64, reference: Option<f64>) -> bool {
-        reference.is_none_or(|reference| self.monitor.improves(value, reference, self.min_delta))
+        let better = |reference| self.monitor.improves(value, reference, self.min_delta);
+        !value.is_nan() && reference.is_none_or(better)
     }
 
     fn keep(&mut self, epoch: usize, now: &Context<'_>) -> Result<()> {

@@ -58,6 +58,8 @@ pub(crate) struct Manifest {
     /// Seed and step of the device's random numbers.
     pub random: Option<[u32; 3]>,
     pub history: Vec<Scores>,
+    /// That the training took so far, in all its processes.
+    pub seconds: f64,
     pub callbacks: Vec<Kept>,
     /// Name, length and CRC-32C.
     pub files: Vec<(String, u64, u32)>,
@@ -95,6 +97,7 @@ impl Manifest {
             },
             "random": self.random,
             "history": self.history.iter().map(exact::scores).collect::<Vec<_>>(),
+            "seconds": self.seconds,
             "callbacks": callbacks.collect::<Vec<_>>(),
             "files": files.collect::<Map<_, _>>(),
         });
@@ -165,6 +168,8 @@ fn parse(value: &Value) -> Option<Manifest> {
             }
         },
         history: value["history"].as_array()?.iter().map(exact::parse_scores).collect::<Option<_>>()?,
+        // Checkpoints of earlier versions do not say.
+        seconds: value["seconds"].as_f64().unwrap_or(0.0),
         callbacks: value["callbacks"].as_array()?.iter().map(kept).collect::<Option<_>>()?,
         files: value["files"].as_object()?.iter().map(file).collect::<Option<_>>()?,
     })
@@ -204,6 +209,7 @@ mod tests {
             terms: Terms { examples: 100, batch: 8, steps: 13, shuffle: true, seed: Some(u64::MAX) },
             random: Some([1, 2, u32::MAX]),
             history: vec![scores],
+            seconds: 12.25,
             callbacks: vec![Kept { name: "a".into(), values: Map::new(), weights: Some("f".into()) }],
             files: vec![("model.safetensors".into(), 12, 0x00ab_cdef)],
         }
@@ -218,6 +224,7 @@ mod tests {
         // NaN is not equal to itself.
         assert_eq!(read.to_text(), text);
         assert_eq!((read.place, read.terms, read.files), (manifest.place, manifest.terms, manifest.files));
+        assert_eq!(read.seconds, manifest.seconds);
         for cut in 0..text.len() - 2 {
             assert!(Manifest::from_text(&text[..cut], path).unwrap().is_err(), "cut at {cut}");
         }

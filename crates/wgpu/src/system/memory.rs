@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::System;
-use crate::adapters::Adapter;
+use crate::adapters::{Adapter, Kind};
 
 /// Memory of a device, in bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -26,6 +26,24 @@ impl System {
             NVIDIA if self.root == Path::new("/") => by_nvidia(&said_by_nvidia()?, adapter.hardware),
             _ => self.by_module(adapter.hardware),
         }
+    }
+
+    /// Memory that programs of this adapter can take, in bytes, where that is sure: all of a card's, and of this machine's for
+    /// a software adapter. What shares the processor's memory may take more than its module tells.
+    pub fn capacity(&self, adapter: &Adapter) -> Option<usize> {
+        let bytes = match adapter.kind {
+            Kind::Software => self.host_memory()?,
+            Kind::Integrated => return None,
+            Kind::Discrete | Kind::Virtual | Kind::Other => self.memory(adapter)?.total,
+        };
+        usize::try_from(bytes).ok()
+    }
+
+    /// All memory of this machine, in bytes.
+    fn host_memory(&self) -> Option<u64> {
+        let text = self.read("/proc/meminfo")?;
+        let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+        total.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
     }
 
     /// Source: Linux, Documentation/gpu/amdgpu/driver-misc.rst, "Memory info".
