@@ -73,6 +73,9 @@ pub struct Train {
     /// Check every kernel against a reference the first time it runs; the first that differs ends the run
     #[arg(long)]
     pub verify: bool,
+    /// Write a timeline of the run, for ui.perfetto.dev: kernels, copies, host and loader. A GPU then waits for every launch
+    #[arg(long, value_name = "FILE")]
+    pub trace: Option<PathBuf>,
 }
 
 #[derive(Args)]

@@ -13,6 +13,8 @@ use crate::memory::CpuMemory;
 use crate::memory_map::MemoryMap;
 use crate::pool::Pool;
 use crate::scatter::Scatter;
+use warploom_trace::{self as trace, Track};
+
 use crate::tile::{Context, Fault, TileKernel, Worker, WorkerSize};
 
 /// Bytes for which a copy is shared by threads.
@@ -221,13 +223,14 @@ impl Executable for Ready {
     /// Runs the program on the calling thread and the pool; the token it returns is of work already done.
     fn launch(&self, bindings: Bindings<'_>) -> Result<Token, DeviceError> {
         check_bindings(&self.program, &bindings)?;
+        let _span = trace::span(Track::Host, || "launch");
         let mut scratch = self.scratch.lock().unwrap_or_else(PoisonError::into_inner);
         scratch.bind(&self.program, &bindings)?;
         let Scratch { bases, workers, fault, .. } = &mut *scratch;
         let mut launch = Launch { pool: &self.pool, bases, workers, fault };
         // SAFETY: bindings are as large as the program says, and the program was checked to stay within them; that
         // nobody else uses what it writes is the contract of `Executable::launch`.
-        unsafe { launch.run(&self.steps)? };
+        unsafe { launch.run(&self.steps, &self.program.steps)? };
         Ok(Token(self.counters.launched()))
     }
 }
@@ -241,8 +244,9 @@ struct Launch<'a> {
 }
 
 impl Launch<'_> {
-    unsafe fn run(&mut self, steps: &[ReadyStep]) -> Result<(), DeviceError> {
-        for step in steps {
+    unsafe fn run(&mut self, steps: &[ReadyStep], of: &[Step]) -> Result<(), DeviceError> {
+        for (step, of) in steps.iter().zip(of) {
+            let _span = trace::span(Track::Device, || of.name());
             let context =
                 Context { pool: self.pool, bases: self.bases, workers: self.workers, fault: self.fault };
             // SAFETY: the caller's promise.
@@ -278,14 +282,15 @@ impl Launch<'_> {
                             std::ptr::copy(range.from, range.to, *bytes);
                         }
                     }
-                    ReadyStep::Loop(body) => self.repeat(body)?,
+                    ReadyStep::Loop(body) => self.repeat(body, of)?,
                 }
             }
         }
         Ok(())
     }
 
-    unsafe fn repeat(&mut self, body: &ReadyLoop) -> Result<(), DeviceError> {
+    unsafe fn repeat(&mut self, body: &ReadyLoop, of: &Step) -> Result<(), DeviceError> {
+        let Step::Loop(of) = of else { return Ok(()) };
         for iteration in 0..body.iterations {
             let position = if body.reverse { body.iterations - 1 - iteration } else { iteration };
             for window in &body.windows {
@@ -296,7 +301,7 @@ impl Launch<'_> {
                 if let Some(counter) = body.counter {
                     *self.bases[counter].cast::<u32>() = position as u32;
                 }
-                self.run(&body.body)?;
+                self.run(&body.body, &of.body)?;
             }
         }
         Ok(())

@@ -7,6 +7,7 @@ use warploom_device::{
     Capabilities, DeviceError, Executable, Executor, Memory, Statistics, Step, Target, Token,
 };
 use warploom_graph::{DType, Graph, Source};
+use warploom_trace::copy;
 
 use crate::contraction;
 use crate::convolve;
@@ -101,6 +102,7 @@ impl Executor for Cpu {
 
     fn upload(&self, memory: &Memory, offset: usize, bytes: &[u8]) -> Result<Token, DeviceError> {
         let to = CpuMemory::of(memory)?.range(offset, bytes.len())?;
+        let _span = copy("to the device", bytes.len());
         // SAFETY: the range was checked; that no launch uses it meanwhile is the trait's contract.
         unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), to, bytes.len()) };
         self.counters.uploaded(bytes.len());
@@ -109,6 +111,7 @@ impl Executor for Cpu {
 
     fn download(&self, memory: &Memory, offset: usize, bytes: &mut [u8]) -> Result<(), DeviceError> {
         let from = CpuMemory::of(memory)?.range(offset, bytes.len())?;
+        let _span = copy("to the host", bytes.len());
         // SAFETY: as above.
         unsafe { std::ptr::copy_nonoverlapping(from, bytes.as_mut_ptr(), bytes.len()) };
         self.counters.downloaded(bytes.len());
@@ -118,6 +121,7 @@ impl Executor for Cpu {
     fn copy(&self, source: &Memory, destination: &Memory, bytes: usize) -> Result<Token, DeviceError> {
         let from = CpuMemory::of(source)?.range(0, bytes)?;
         let to = CpuMemory::of(destination)?.range(0, bytes)?;
+        let _span = copy("on the device", bytes);
         // SAFETY: as above; both may be the same memory.
         unsafe { std::ptr::copy(from, to, bytes) };
         Ok(self.done())

@@ -13,7 +13,7 @@ pub mod null;
 mod print;
 mod program;
 pub mod reference;
-mod touched;
+mod step;
 mod verify;
 mod written;
 

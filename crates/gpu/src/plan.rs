@@ -105,7 +105,7 @@ impl Planning<'_> {
             Step::Claimed { name, sources, inputs, outputs } => {
                 let ordinal = self.ordinal(name);
                 let call = Claimed { name, sources, inputs, outputs, program: self.program };
-                return Ok(call.dispatch(context, ordinal)?.into_iter().collect());
+                return Ok(call.dispatch(context, ordinal)?.into_iter().map(Piece::Dispatch).collect());
             }
         };
         if epilogue.points() == 0 {

@@ -19,7 +19,9 @@ use std::time::{Instant, SystemTime};
 use warploom_device::Verification;
 use warploom_nn::{Model, Parameters};
 use warploom_tensor::{Device, Recorded};
+use warploom_trace::{self as trace, Track};
 use warploom_train::checkpoint::inspect;
+use warploom_train::weights::write_atomically;
 use warploom_train::{EpochReport, Error, History, Result, RunPlan, Scores, Training};
 
 /// What a run is told beside its recipe.
@@ -35,6 +37,8 @@ pub struct Options<'a> {
     pub resume: bool,
     /// Checks every kernel against a reference the first time it runs.
     pub verify: bool,
+    /// Writes a timeline of the run here, in the Trace Event Format.
+    pub trace: Option<PathBuf>,
     /// The command that repeats the whole run, for its report: for one that is gone on with, see [`RunFolder::command`].
     pub command: Option<String>,
 }
@@ -88,6 +92,18 @@ impl Outcome {
 /// # Errors
 /// What is wrong with data, shapes, folder or device. A refused resume leaves the folder as it was.
 pub fn train(recipe: &Recipe, options: &Options<'_>) -> Result<Trained> {
+    let Some(path) = &options.trace else { return run(recipe, options) };
+    // A place that cannot be written is found before the run, not after it.
+    write_atomically(path, &[])?;
+    trace::begin();
+    let trained = run(recipe, options);
+    let mut bytes = Vec::new();
+    trace::end().write(&mut bytes).map_err(Error::io("write", path))?;
+    write_atomically(path, &bytes)?;
+    trained
+}
+
+fn run(recipe: &Recipe, options: &Options<'_>) -> Result<Trained> {
     let (began, started) = (SystemTime::now(), Instant::now());
     let mut recipe = settled(recipe);
     let path = options.out.clone().unwrap_or_else(|| PathBuf::from("runs").join(&recipe.name));
@@ -104,7 +120,9 @@ pub fn train(recipe: &Recipe, options: &Options<'_>) -> Result<Trained> {
     };
     let device = Device::named(&recipe.device)?;
     let device = if options.verify { device.verified() } else { device };
+    let load = trace::span(Track::Host, || "load the data");
     let splits = Splits::new(recipe)?;
+    drop(load);
     let loading = started.elapsed().as_secs_f64();
     let Planned { recipe, plan, .. } = planned(&splits.decided(recipe), &splits, &device)?;
     let (recipe, signature) = (&recipe, splits.signature());
@@ -148,6 +166,7 @@ pub fn train(recipe: &Recipe, options: &Options<'_>) -> Result<Trained> {
     let mut outcome =
         Outcome { folder, history, kept, summary, joules, verification, test_is_train, report: None };
     if !outcome.history.interrupted() {
+        let _span = trace::span(Track::Host, || "report");
         let stages = Stages { began, loading, trained, peak_bytes, started };
         outcome.report = Some(report(recipe, &splits, &model, &outcome, &stages, options)?);
     }

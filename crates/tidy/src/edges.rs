@@ -21,20 +21,21 @@ const fn row(folder: &'static str, uses: &'static [&'static str], tests_use: &'s
 
 /// Every crate. Each may use only crates that stand above it, so there is no circle.
 pub const TABLE: &[Row] = &[
+    row("trace", &[], &[]),
     row("graph", &[], &[]),
     row("device", &["graph"], &[]),
-    row("cpu", &["graph", "device"], &[]),
+    row("cpu", &["trace", "graph", "device"], &[]),
     row("gpu", &["graph", "device"], &[]),
-    row("wgpu", &["graph", "device", "gpu"], &[]),
+    row("wgpu", &["trace", "graph", "device", "gpu"], &[]),
     row("compile", &["graph", "device"], &["cpu"]),
     row("tensor", &["graph", "device", "compile"], &["cpu"]),
     row("nn-derive", &[], &[]),
     row("nn", &["graph", "tensor", "nn-derive"], &["device", "cpu"]),
     row("transform", &[], &[]),
-    row("data", &["transform"], &[]),
-    row("train", &["graph", "device", "tensor", "nn", "data"], &["cpu"]),
+    row("data", &["trace", "transform"], &[]),
+    row("train", &["trace", "graph", "device", "tensor", "nn", "data"], &["cpu"]),
     row("report", &[], &[]),
-    row("recipes", &["device", "tensor", "nn", "data", "train", "report"], &["cpu"]),
+    row("recipes", &["trace", "device", "tensor", "nn", "data", "train", "report"], &["cpu"]),
     row("conformance", &["graph", "device", "compile"], &["cpu", "gpu", "wgpu"]),
     row(
         "warploom",

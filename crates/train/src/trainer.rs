@@ -17,6 +17,7 @@ use crate::totals::Totals;
 use crate::weighting::ClassWeights;
 use std::time::{Duration, Instant};
 use warploom_nn::{Gate, Mode, Model, Module};
+use warploom_trace::{Track, span};
 
 /// How long the gate may go unlooked at: what is launched after it paused the steps is computed for nothing.
 const LOOK: Duration = Duration::from_secs(1);
@@ -115,6 +116,8 @@ impl<'t, 'f> Trainer<'t, 'f> {
     /// One epoch, or the rest of it. Whether the fit goes on.
     fn epoch(&mut self) -> Result<bool> {
         self.now.began = Instant::now();
+        let number = self.now.place.epoch + 1;
+        let _span = span(Track::Host, || format!("epoch {number}"));
         if self.now.place.scores.is_none() {
             let first = self.now.place.batch;
             if first == 0 {
@@ -189,6 +192,7 @@ impl Now<'_, '_> {
             self.place.skipped_before = self.skipped()?;
             return self.each(|callback, context| callback.train_begin(context));
         };
+        let _span = span(Track::Host, || "checkpoint");
         let parts = Parts { model: self.model, compiled: self.compiled, totals: &self.totals };
         parts.restore(&path, manifest.random)?;
         self.place = manifest.place;
@@ -375,6 +379,7 @@ impl Now<'_, '_> {
         let watched = (epoch + 1).is_multiple_of(self.fit.validation_every);
         if let Some(validation) = self.validation.as_mut().filter(|_| watched) {
             let fit = &self.fit;
+            let _span = span(Track::Host, || "validation");
             let Some(found) = validation.run(self.compiled, || !fit.is_stopped())? else {
                 self.interrupt()?;
                 self.history.push(scores);

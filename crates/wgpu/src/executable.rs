@@ -1,11 +1,12 @@
 //! A program made ready, and its launch.
 
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use warploom_device::null::check_bindings;
 use warploom_device::{Bindings, DeviceError, Executable, Memory, Program, Token};
 use warploom_gpu::{Plan, Root};
+use warploom_trace::{self as trace, Track};
 
 use crate::bindings::{Binder, Bound};
 use crate::context::Context;
@@ -106,7 +107,7 @@ impl Ready {
     }
 
     /// Waits for a timed launch and notes what its kernels took.
-    fn note(&self, timestamps: &Timestamps) -> Result<(), DeviceError> {
+    fn note(&self, timestamps: &Timestamps, submitted: Instant) -> Result<(), DeviceError> {
         let times = timestamps.read(&self.context)?;
         let mut names = Vec::with_capacity(self.count);
         collect_names(&self.nodes, &mut names);
@@ -115,7 +116,15 @@ impl Ready {
             start,
             seconds,
         });
-        self.context.profile.timings.lock().unwrap_or_else(PoisonError::into_inner).extend(timings);
+        for timing in timings {
+            if trace::is_on() {
+                // The device's clock is not the host's: its first kernel is shown where the launch was submitted.
+                let start = submitted + Duration::from_secs_f64(timing.start);
+                let length = Duration::from_secs_f64(timing.seconds);
+                trace::note(Track::Device, timing.name.clone(), start, length, None);
+            }
+            self.context.profile.add(timing);
+        }
         Ok(())
     }
 }
@@ -164,12 +173,14 @@ impl Executable for Ready {
         self.context.health.check()?;
         check_bindings(&self.program, &bindings)?;
         let groups = self.groups(&bindings)?;
-        let profiled = self.context.profile.is_on.load(Ordering::Relaxed) && self.count > 0;
+        let _span = trace::span(Track::Host, || "launch");
+        let profiled = self.context.profile.is_wanted() && self.count > 0 && Timestamps::exist(&self.context);
+        let submitted = Instant::now();
         let timestamps = profiled.then(|| Timestamps::new(&self.context, self.count)).transpose()?;
         let token = self.context.scoped("a launch", 0, || self.submit(&groups, timestamps.as_ref()))?;
         self.context.counters.launched();
         if let Some(timestamps) = timestamps {
-            self.note(&timestamps)?;
+            self.note(&timestamps, submitted)?;
         }
         Ok(token)
     }

@@ -9,13 +9,14 @@ use warploom_device::{
 };
 use warploom_gpu::{Dispatch, Limits, Plan};
 use warploom_graph::{DType, Graph, Source};
+use warploom_trace::{Track, copy, span};
 
 use crate::adapters::{Adapter, choose};
 use crate::context::Context;
 use crate::executable::Ready;
 use crate::memory::GpuMemory;
 use crate::pipelines::Pipelines;
-use crate::profile::Timing;
+use crate::profile::{Timestamps, Timing};
 use crate::system::System;
 use crate::transfer::Transfer;
 use crate::wgsl::Wgsl;
@@ -99,7 +100,7 @@ impl Wgpu {
         &self,
         work: impl FnOnce() -> Result<T, DeviceError>,
     ) -> Result<(T, Vec<Timing>), DeviceError> {
-        if !self.context.device.features().contains(wgpu::Features::TIMESTAMP_QUERY) {
+        if !Timestamps::exist(&self.context) {
             return Err(DeviceError::Unsupported(format!("{} has no timestamps", self.adapter().name)));
         }
         let profile = &self.context.profile;
@@ -156,15 +157,18 @@ impl Executor for Wgpu {
     }
 
     fn upload(&self, memory: &Memory, offset: usize, bytes: &[u8]) -> Result<Token, DeviceError> {
+        let _span = copy("to the device", bytes.len());
         self.transfer.upload(GpuMemory::of(memory, &self.context)?, offset, bytes)
     }
 
     fn download(&self, memory: &Memory, offset: usize, bytes: &mut [u8]) -> Result<(), DeviceError> {
+        let _span = copy("to the host", bytes.len());
         self.transfer.download(GpuMemory::of(memory, &self.context)?, offset, bytes)
     }
 
     fn copy(&self, source: &Memory, destination: &Memory, bytes: usize) -> Result<Token, DeviceError> {
         let source = GpuMemory::of(source, &self.context)?;
+        let _span = copy("on the device", bytes);
         self.transfer.copy(source, GpuMemory::of(destination, &self.context)?, bytes)
     }
 
@@ -174,6 +178,7 @@ impl Executor for Wgpu {
     }
 
     fn wait(&self, token: Token) -> Result<(), DeviceError> {
+        let _span = span(Track::Host, || "wait");
         self.context.wait(token)
     }
 

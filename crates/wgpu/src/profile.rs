@@ -1,7 +1,7 @@
 //! How long each kernel takes, by the device's own clock.
 
-use std::sync::Mutex;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use warploom_device::DeviceError;
 
@@ -26,6 +26,20 @@ pub(crate) struct Profile {
     pub timings: Mutex<Vec<Timing>>,
 }
 
+impl Profile {
+    /// Whether launches are to be timed.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.is_on.load(Ordering::Relaxed) || warploom_trace::is_on()
+    }
+
+    /// Keeps a timing for who asked.
+    pub(crate) fn add(&self, timing: Timing) {
+        if self.is_on.load(Ordering::Relaxed) {
+            self.timings.lock().unwrap_or_else(PoisonError::into_inner).push(timing);
+        }
+    }
+}
+
 /// Bytes of a timestamp.
 const TICK: u64 = 8;
 
@@ -39,6 +53,11 @@ pub(crate) struct Timestamps {
 }
 
 impl Timestamps {
+    /// Whether the device has them.
+    pub(crate) fn exist(context: &Context) -> bool {
+        context.device.features().contains(wgpu::Features::TIMESTAMP_QUERY)
+    }
+
     pub(crate) fn new(context: &Context, dispatches: usize) -> Result<Timestamps, DeviceError> {
         let set = |_| {
             context.device.create_query_set(&wgpu::QuerySetDescriptor {

@@ -27,7 +27,10 @@ pub fn explain(given: &Explain) -> Ended {
     line("\nGraph, after the passes over it:");
     line(&graph);
     let (recorded_ops, ops) = (count(&recorded.recording().graph), count(&graph));
-    line(format_args!("\nOps: {recorded_ops} recorded, {ops} left, in {} kernels", recorded.kernels_per_run()));
+    line(format_args!(
+        "\nOps: {recorded_ops} recorded, {ops} left, in {} kernels",
+        recorded.kernels_per_run()
+    ));
     let mut kernels = Vec::new();
     describe(&program.steps, 0, &mut kernels);
     table(&kernels);

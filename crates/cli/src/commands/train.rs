@@ -25,6 +25,7 @@ pub fn train(given: &Train) -> Ended {
         stop: Some(&stop),
         resume: given.resume,
         verify: given.verify,
+        trace: given.trace.clone(),
         command: Some(command),
     };
     let outcome = match recipes::train(&recipe, &options)? {
@@ -35,7 +36,7 @@ pub fn train(given: &Train) -> Ended {
     if interrupted {
         goes_on(&outcome);
     } else if !given.quiet {
-        report(&outcome);
+        report(&outcome, given.trace.as_deref());
     }
     if given.json {
         line(&outcome.summary);
@@ -87,7 +88,7 @@ fn goes_on(outcome: &Outcome) {
     note(format_args!("  warploom train {} --resume", shell(&run)));
 }
 
-fn report(outcome: &Outcome) {
+fn report(outcome: &Outcome, timeline: Option<&Path>) {
     let history = &outcome.history;
     for row in aligned(&results(outcome)) {
         note(row);
@@ -114,6 +115,9 @@ fn report(outcome: &Outcome) {
     }
     if let Some(page) = &outcome.report {
         note(format_args!("report:  {}", page.display()));
+    }
+    if let Some(path) = timeline {
+        note(format_args!("timeline: {}, to be opened at https://ui.perfetto.dev", path.display()));
     }
     let run = shell(&outcome.folder.path().display().to_string());
     note("next:");

@@ -1,6 +1,7 @@
 //! From data to predictions.
 
 use crate::common::{Folder, idx, is_whole};
+use serde_json::Value;
 use std::fs;
 
 #[test]
@@ -171,4 +172,26 @@ fn what_would_not_be_obeyed_is_refused() {
     folder.run("evaluate run --data elsewhere").fails(2, &["built in", "--data"]);
     std::fs::remove_dir_all(folder.path("run").join("checkpoints")).unwrap();
     folder.run(again).fails(2, &["no whole checkpoint", "previous"]);
+}
+
+/// Every row of the timeline has something to say, and what a launch starts lies within the run.
+#[test]
+fn a_timeline_of_a_run() {
+    let folder = Folder::new();
+    folder.run("train digits data.train=256 train.epochs=2 --trace out.json").ok();
+    let timeline: Value = serde_json::from_slice(&fs::read(folder.path("out.json")).unwrap()).unwrap();
+    let spans: Vec<&Value> =
+        timeline["traceEvents"].as_array().unwrap().iter().filter(|event| event["ph"] == "X").collect();
+    let named = |name: &str| spans.iter().filter(|span| span["name"] == name).count();
+    for name in ["load the data", "epoch 1", "epoch 2", "validation", "checkpoint", "launch", "report"] {
+        assert!(named(name) > 0, "no {name}");
+    }
+    assert!(named("batch") > 0 && named("convolve+add+relu") > 0 && named("to the device") > 0);
+    let end = |span: &Value| span["ts"].as_f64().unwrap() + span["dur"].as_f64().unwrap();
+    let last = spans.iter().find(|span| span["name"] == "epoch 2").unwrap();
+    let inside = |span: &&&Value| span["ts"].as_f64() >= last["ts"].as_f64() && end(span) <= end(last) + 1.0;
+    assert!(spans.iter().filter(inside).count() > 10, "an epoch is made of spans");
+
+    let unwritable = "train digits data.train=256 train.epochs=1 --trace no/such/out.json";
+    folder.run(unwritable).fails(1, &["no/such/out.json"]);
 }

@@ -9,6 +9,7 @@ use crate::random::{Purpose, Random};
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, PoisonError};
+use warploom_trace::{Track, span};
 
 /// Which examples each batch of each epoch has.
 pub(super) struct Order {
@@ -79,6 +80,7 @@ pub(super) fn run(
         order_now.write(job.position, &mut job.slot.rows);
         let after = order_now.after(job.position);
         drop(order_now);
+        let _span = span(Track::Loader, || "batch");
         let filled = catch_unwind(AssertUnwindSafe(|| fill(job.position, &mut job.slot, &mut scratch)));
         let filled = filled.unwrap_or_else(|panic| Err(Error::Worker { reason: reason(&*panic) }));
         ring.publish(job, after, filled);

@@ -1,21 +1,8 @@
-//! Steps on their own: a name, and a program of one.
+//! Steps on their own.
 
 use crate::program::{BufferId, Class, Program, Step};
-use crate::touched::distinct;
+use crate::step::distinct;
 use warploom_graph::{DType, Type};
-
-/// A name of a step for people.
-pub(super) fn name(step: &Step) -> String {
-    match step {
-        Step::Kernel(kernel) => kernel.name.clone(),
-        Step::Contraction(product) => product.epilogue.name.clone(),
-        Step::Convolution(product) => product.epilogue.name.clone(),
-        Step::Scatter(scatter) => format!("scatter {}", scatter.kind.name()),
-        Step::Copy { .. } => "copy".into(),
-        Step::Loop(body) => format!("loop of {} rounds", body.iterations),
-        Step::Claimed { name, .. } => (*name).into(),
-    }
-}
 
 /// A program of one step over the buffers of another, in their places; and the buffers that are windows of loops around
 /// the step. Those are states of their own here, after the program's, in this order.

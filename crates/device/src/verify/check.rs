@@ -1,7 +1,6 @@
 //! Steps run one at a time, each against the reference.
 
 use super::Verification;
-use super::alone::name;
 use super::compare::Comparison;
 use crate::error::DeviceError;
 use crate::executor::{Bindings, Executable, Executor, Memory, Token};
@@ -92,7 +91,7 @@ impl Launch<'_> {
         DeviceError::Failed(format!(
             "step {} of the program, `{}`, does not do on {} what it says: {what}\n{}",
             checked.position,
-            name(&checked.step),
+            checked.step.name(),
             self.executor.target().capabilities().id,
             checked.step
         ))

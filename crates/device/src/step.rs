@@ -1,9 +1,22 @@
-//! What a step touches.
+//! What a step is called and what it touches.
 
 use crate::kernel::Kernel;
 use crate::program::{BufferId, Step};
 
 impl Step {
+    /// A name for people.
+    pub fn name(&self) -> String {
+        match self {
+            Step::Kernel(kernel) => kernel.name.clone(),
+            Step::Contraction(product) => product.epilogue.name.clone(),
+            Step::Convolution(product) => product.epilogue.name.clone(),
+            Step::Scatter(scatter) => format!("scatter {}", scatter.kind.name()),
+            Step::Copy { .. } => "copy".into(),
+            Step::Loop(body) => format!("loop of {} rounds", body.iterations),
+            Step::Claimed { name, .. } => (*name).into(),
+        }
+    }
+
     /// Buffers whose content the step may look at, those that it writes among them; of a loop's windows, what they are
     /// parts of.
     pub fn reads(&self) -> Vec<BufferId> {
