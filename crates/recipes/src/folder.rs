@@ -345,6 +345,10 @@ impl RunFolder {
                     summary["reason"].as_str().unwrap_or_default()
                 )
             }
+            None if summary.is_object() => format!(
+                "{} is not there, though the run is over; take it from a copy of the run, or train again",
+                self.file(WEIGHTS).display()
+            ),
             None => {
                 let how = if begun { "go on with it" } else { "it has no checkpoint either; begin anew" };
                 format!(

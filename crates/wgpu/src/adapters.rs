@@ -100,7 +100,7 @@ pub(crate) fn choose(index: Option<usize>) -> Result<(Adapter, wgpu::Adapter), D
 
 fn why_not_chosen(index: Option<usize>, all: &[(Adapter, wgpu::Adapter)]) -> String {
     let list = |all: &[(Adapter, wgpu::Adapter)]| {
-        let line = |(adapter, _): &(Adapter, wgpu::Adapter)| format!("{} is {}", adapter.id(), adapter.name);
+        let line = |(adapter, _): &(Adapter, wgpu::Adapter)| format!("{} ({})", adapter.id(), adapter.name);
         all.iter().map(line).collect::<Vec<_>>().join(", ")
     };
     match (index, all) {

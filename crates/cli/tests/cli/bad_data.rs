@@ -96,5 +96,5 @@ fn runs_that_are_not_whole() {
     folder.write("run/weights.safetensors", &weights);
     folder.run("evaluate run model.layers.1.bias=none").fails(2, &["1.bias", "the model does not have"]);
     fs::remove_file(folder.path("run/weights.safetensors")).unwrap();
-    folder.run("evaluate run").fails(2, &["weights.safetensors"]);
+    folder.run("evaluate run").fails(2, &["run/weights.safetensors is not there, though the run is over"]);
 }

@@ -44,7 +44,7 @@ fn weights_that_are_lost_in_the_last_update_are_a_failure() {
         2,
         &[
             "the training diverged",
-            "`weight` of layer `model.layers.0` (dense) holds ",
+            "`weight` of layer `model.layers.0` (dense, sums.toml:10) holds ",
             "no weights are kept in run",
         ],
     );
