@@ -95,7 +95,10 @@ impl Planner<'_> {
     /// # Errors
     /// [`Error::Memory`].
     pub fn fitting(&self) -> Result<Drafts> {
-        let batch = self.fit.batch;
+        self.fitting_batch(self.fit.batch)
+    }
+
+    fn fitting_batch(&self, batch: usize) -> Result<Drafts> {
         let drafts = match self.drafts(batch, Saving::None) {
             Err(Error::Tensor(Block { bytes, most })) => return Err(self.too_large(batch, bytes, most)?),
             drafts => drafts?,
@@ -248,7 +251,10 @@ impl Planner<'_> {
         let bound = Bound::Buffer(self.model.device().id().to_owned());
         let unbounded = Budget { bytes: u64::MAX, bound: Bound::Limit, recompute: false };
         let budget = self.budget(0).unwrap_or(unbounded);
-        let fitting = self.largest((batch - 1).min(self.split.train.len()), &budget)?;
+        let fitting = match self.largest((batch - 1).min(self.split.train.len()), &budget)? {
+            Some((batch, _)) => Some((batch, self.fitting_batch(batch)?.plan.planned_bytes())),
+            None => None,
+        };
         let (least, limit) = (bytes as u64, most as u64);
         Ok(Error::Memory(Box::new(Shortage { batch, least, limit, bound, fitting, batch_key: "batch" })))
     }
