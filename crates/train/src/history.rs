@@ -161,7 +161,8 @@ impl History {
         self.outcome == Outcome::Interrupted
     }
 
-    /// Where the first number that was not finite began, if there was one.
+    /// Where the first number that was not finite began, if there was one: in a step that was held back, or, where only the
+    /// last loss is not finite, in the last batch with the weights after its update.
     pub fn not_finite(&self) -> Option<&NotFinite> {
         self.not_finite.as_ref()
     }

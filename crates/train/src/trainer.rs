@@ -104,9 +104,10 @@ impl<'t, 'f> Trainer<'t, 'f> {
                 break;
             }
         }
-        let mut now = self.now;
+        let Trainer { mut feed, mut now, .. } = self;
         now.history.samples_per_second = now.rate();
         if !now.history.interrupted() {
+            now.explain_end(&mut feed);
             now.finish()?;
         }
         now.history.seconds = now.seconds();
@@ -283,16 +284,40 @@ impl Now<'_, '_> {
             self.compiled.armed = false;
         }
         self.check_data()?;
-        let found = self.probe(feed).unwrap_or_else(|error| {
-            self.progress
-                .say(&format!("where a number began that is not finite could not be found: {error}"));
-            None
-        });
-        let found = found.map(|found| found.named(self.fit.layer_name.as_deref()));
+        let found = self.origin(feed, self.place.order, self.place.batch);
         let what = NotFinite { epoch: self.place.epoch, batch: self.place.batch, found };
         self.progress.say(&format!("{what}; this update does not happen"));
         self.history.not_finite = Some(what.clone());
         self.each(|callback, context| callback.not_finite(&what, context))
+    }
+
+    /// Where the last loss is not finite though each update was, the last batch tells what the weights make of it now.
+    fn explain_end(&mut self, feed: &mut Feed) {
+        let value = |name| self.history.epochs.last().and_then(|scores| scores.get(name));
+        let lost = ["loss", "val_loss"].into_iter().filter_map(value).any(|value| !value.is_finite());
+        let steps = self.history.plan.steps;
+        let (Some(order), Some(batch)) = (self.place.order.checked_sub(1), steps.checked_sub(1)) else {
+            return;
+        };
+        if !lost || self.history.not_finite.is_some() {
+            return;
+        }
+        if let Some(found) = self.origin(feed, order, batch) {
+            let epoch = self.place.epoch.saturating_sub(1);
+            self.history.not_finite = Some(NotFinite { epoch, batch, found: Some(found) });
+        }
+    }
+
+    /// What is first not finite in a batch, if that can be found.
+    fn origin(&mut self, feed: &mut Feed, order: u64, batch: usize) -> Option<Found> {
+        match self.probe(feed, order, batch) {
+            Ok(found) => found.map(|found| found.named(self.fit.layer_name.as_deref())),
+            Err(error) => {
+                self.progress
+                    .say(&format!("where a number began that is not finite could not be found: {error}"));
+                None
+            }
+        }
     }
 
     fn check_data(&self) -> Result<()> {
@@ -304,9 +329,9 @@ impl Now<'_, '_> {
         }
     }
 
-    /// Runs the batch where the epoch stands once more, and looks at every value.
-    fn probe(&self, feed: &mut Feed) -> Result<Option<Found>> {
-        let (examples, batch) = (&self.split.train, self.place.batch);
+    /// Runs a batch of the epoch of this order once more, and looks at every value.
+    fn probe(&self, feed: &mut Feed, order: u64, batch: usize) -> Result<Option<Found>> {
+        let examples = &self.split.train;
         let rows = self.examples(batch + 1) - self.examples(batch);
         let recorded = self.model.device().try_record(&examples.specs(rows), |inputs| {
             let (x, y, weights) = examples.record(inputs);
@@ -318,7 +343,7 @@ impl Now<'_, '_> {
         })?;
         let probe = Probe::new(&recorded)?;
         let mut bound = probe.program().bind(1)?;
-        feed.epoch(self.place.order, batch)?.send(&bound, 0, 0)?;
+        feed.epoch(order, batch)?.send(&bound, 0, 0)?;
         bound.launch(0)?;
         let count = probe.program().outputs().len();
         let magnitudes = (0..count).map(|i| Ok(bound.read::<f32>(0, i)?[0])).collect::<Result<Vec<f32>>>()?;

@@ -67,9 +67,13 @@ fn weights_that_are_lost_in_the_last_update_are_a_failure() {
 fn a_last_loss_that_is_not_finite_is_a_failure() {
     let folder = table();
     // Weights that are finite, and predictions of which the squares are not.
-    folder
-        .run("train sums.toml --out run train.learning_rate=1e22")
-        .fails(2, &["the training diverged: `val_loss` of epoch 1 is ", "lower the learning rate"]);
+    folder.run("train sums.toml --out run train.learning_rate=1e22").fails(
+        2,
+        &[
+            "the training diverged: `val_loss` of epoch 1 is ",
+            "lower the learning rate (epoch 1, batch 1: the first ",
+        ],
+    );
 }
 
 #[test]
