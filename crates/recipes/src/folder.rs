@@ -331,6 +331,22 @@ impl RunFolder {
         }
     }
 
+    /// What is to be known of weights whose run did not come to its end, and what to do.
+    pub fn unfinished(&self, recipe: &Recipe) -> Option<String> {
+        let (run, summary) = (self.0.display(), self.summary());
+        if summary["status"] == "failed" {
+            return Some(format!("the run in {run} failed; these are the weights that it kept"));
+        }
+        let (epochs, wanted) = (summary["epochs"].as_u64()?, recipe.train.epochs);
+        let cut_off = epochs < wanted as u64 && summary["stopped_early"] != true;
+        cut_off.then(|| {
+            format!(
+                "the run in {run} was cut off; these are the weights after {epochs} of {wanted} epochs. To go on with it: \
+                 warploom train {run} --resume"
+            )
+        })
+    }
+
     /// Why a folder without weights has none, and what to do.
     fn no_weights(&self) -> Error {
         let (run, summary) = (self.0.display(), self.summary());

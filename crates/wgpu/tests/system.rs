@@ -311,4 +311,10 @@ fn memory_of_a_card_is_what_its_module_tells() {
     let system = System::simulated(&tree.0, &[], |_| Ok(()));
     let memory = DeviceMemory { total: 68_702_699_520, free: 68_691_699_520 };
     assert_eq!((system.memory(&adapter(0x740f)), system.memory(&adapter(0x73bf))), (Some(memory), None));
+
+    // What a run may take: all of a card; of the machine, where that is what computes; else not known.
+    tree.write("proc/meminfo", "MemTotal:       16384 kB\nMemFree:         1000 kB\n");
+    let capacity = |kind| system.capacity(&Adapter { kind, ..adapter(0x740f) });
+    let [card, shared, software] = [Kind::Discrete, Kind::Integrated, Kind::Software].map(capacity);
+    assert_eq!((card, shared, software), (Some(68_702_699_520), None, Some(16 << 20)));
 }

@@ -3,7 +3,7 @@
 use super::Ended;
 use crate::args::Evaluate;
 use crate::interrupt::end_at_once;
-use crate::output::line;
+use crate::output::{line, note};
 use serde_json::json;
 use std::process::ExitCode;
 use warploom::recipes::{self, Evaluated, RunFolder, scores_object};
@@ -13,6 +13,9 @@ pub fn evaluate(given: &Evaluate) -> Ended {
     let (folder, recipe) = RunFolder::open(&given.run, &given.overrides)?;
     let Evaluated { scores, examples, learned_from } =
         recipes::evaluate(&folder, &recipe, given.data.as_deref())?;
+    if let Some(text) = folder.unfinished(&recipe) {
+        note(text);
+    }
     let plural = if examples == 1 { "" } else { "s" };
     let which = if learned_from { ", those learned from" } else { "" };
     match given.json {

@@ -16,6 +16,9 @@ pub fn predict(given: &Predict) -> Ended {
     end_at_once();
     let (folder, recipe) = RunFolder::open(&given.run, &[])?;
     let predictor = Predictor::open(&folder, &recipe)?;
+    if let Some(text) = folder.unfinished(&recipe) {
+        note(text);
+    }
     let mut all = Vec::new();
     for input in &given.inputs {
         let predictions = predictor.predict_file(input, &mut |text| note(text))?;

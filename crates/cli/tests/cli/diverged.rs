@@ -86,8 +86,9 @@ fn the_best_weights_from_before_stay_usable() {
             .run(&format!("train sums.toml --out run train.epochs={epochs} {settings}"))
             .fails(2, &["diverge", "the weights of epoch 1, the best by val_loss, are in run"]);
         assert_eq!(summary(&folder)["status"], "failed");
-        let said = folder.run("predict run sums.csv").ok().out;
-        assert!(!said.contains("NaN"), "{said}");
+        let said = folder.run("predict run sums.csv").ok();
+        assert!(!said.out.contains("NaN"), "{}", said.out);
+        assert!(said.err.contains("failed; these are the weights that it kept"), "{}", said.err);
     }
 }
 

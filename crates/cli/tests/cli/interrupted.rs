@@ -30,7 +30,11 @@ fn interrupted_by(signal: &str) {
     assert_eq!(ran.json()["interrupted"], true);
     assert!(ran.json()["epochs"].as_u64().unwrap() >= 1);
     assert!(is_whole(&folder.path("runs/digits")));
-    folder.run("evaluate runs/digits --json").ok();
+    let note = folder.run("evaluate runs/digits --json").ok().err;
+    assert!(
+        note.contains(" of 100000 epochs") && note.contains("warploom train runs/digits --resume"),
+        "{note}"
+    );
 }
 
 #[test]

@@ -71,7 +71,8 @@ fn a_run_that_follows_another_puts_it_aside() {
     assert!(fs::read(folder.path("run/weights.safetensors")).unwrap() != before);
     let said = folder.run("evaluate run/previous").ok().out;
     assert!(said.ends_with("  (20 examples)\n"), "{said}");
-    assert_eq!(folder.run("evaluate run --json").ok().json()["examples"], 20);
+    let scored = folder.run("evaluate run --json").ok();
+    assert_eq!((&scored.json()["examples"], &scored.err[..]), (&20.into(), ""));
     // Its checkpoints went with it.
     let more = folder.run("train run/previous --resume train.epochs=2").ok().err;
     assert!(more.contains("epoch 2, batch 1"), "{more}");

@@ -41,5 +41,13 @@ fn names() {
         Tensor::zeros(&[1], DType::F32)
     });
     assert!(x.device().unwrap() == gpu);
+
+    register("soft", |index| match index {
+        Some(0) => Ok(null("soft:0".into())),
+        _ => Err(DeviceError::Missing("there is only software".into())),
+    });
+    let error = Device::named("soft").unwrap_err().to_string();
+    assert!(error.starts_with("no device `soft`: there is only software; devices here: cpu, "), "{error}");
+    assert!(error.ends_with(", soft:0 (software, used only when named)"), "{error}");
     assert_eq!(Device::current().unwrap().id(), "cpu");
 }
