@@ -1,5 +1,5 @@
 //! The `warploom` binary: subcommands over the library. Results go to standard output, progress and messages to standard
-//! error. Exit codes: 0 success, 2 wrong input, 3 the device or its memory, 130 interrupted.
+//! error. Exit codes: 0 success, 2 wrong input or a training that diverged, 3 the device or its memory, 130 interrupted.
 
 mod args;
 mod bench;

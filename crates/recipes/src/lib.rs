@@ -4,7 +4,8 @@
 //! makes a [`Recipe`] of text and `key=value` overrides: `validate` holds it against the schema, `check` says what else in
 //! it cannot work, `proposals` what was meant, `document` shows where. `source` and `tables` get its data, `model` and
 //! `layers` build its network, of which `place` knows which layer of the recipe a module is. `run` trains it into a
-//! `folder`, unless the run there is `over`; of one that diverged `failure` keeps what is left; `inputs` reads what is to be predicted.
+//! `folder`, unless the run there is `over`; of one that diverged `failure` keeps what is left; `inputs` reads
+//! what is to be predicted.
 
 mod builtin;
 mod check;
