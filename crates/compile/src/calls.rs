@@ -14,6 +14,15 @@ pub(crate) fn calls(graph: &Graph, target: &dyn Target, notes: &mut Vec<String>)
             if target.claims(name, body, sources) {
                 return None;
             }
+            if !sources.is_empty() {
+                let note = format!(
+                    "{name} runs by its body: {} takes none of its sources",
+                    target.capabilities().id
+                );
+                if !notes.contains(&note) {
+                    notes.push(note);
+                }
+            }
             inlined = true;
             Some(builder.inline(body, inputs))
         })?;

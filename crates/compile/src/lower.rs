@@ -5,7 +5,7 @@ use crate::emit::{Destination, Missing, Source, kernel};
 use crate::fuse::{Fusion, Group, Kind, fuse, is_computing};
 use crate::views::{is_view, same_elements, trace};
 use smallvec::SmallVec;
-use warploom_device::{BufferId, Class, IndexMap, Loop, ScatterStep, Step, Target, Window};
+use warploom_device::{Body, BufferId, Class, IndexMap, Loop, ScatterStep, Step, Target, Window};
 use warploom_graph::shape::row_major;
 use warploom_graph::{DType, Graph, Node, NodeId, Op, Type, Value};
 
@@ -303,11 +303,12 @@ impl Region<'_> {
                 };
                 self.push(Step::Scatter(step), &[destination, indices, updates], &[destination]);
             }
-            Op::Call { name, sources, .. } => {
+            Op::Call { name, sources, body, .. } => {
                 let inputs: Vec<BufferId> = node.inputs.iter().map(|v| self.dense(*v, buffers)).collect();
                 let step = Step::Claimed {
                     name,
                     sources: sources.clone(),
+                    body: Body(body.clone()),
                     inputs: inputs.clone(),
                     outputs: outputs.clone(),
                 };

@@ -12,8 +12,8 @@ use support::{
 };
 use warploom_cpu::Cpu;
 use warploom_device::{
-    BufferId, BufferSpec, Class, DeviceError, Executor, Instruction, Kernel, Loop, Program, ReductionStep,
-    ScatterStep, Step, Target, Window,
+    Body, BufferId, BufferSpec, Class, DeviceError, Executor, Instruction, Kernel, Loop, Program,
+    ReductionStep, ScatterStep, Step, Target, Window,
 };
 use warploom_graph::scalar::ScalarOp;
 use warploom_graph::{DType, Dims, Reduction, ScatterKind, Type};
@@ -313,7 +313,13 @@ fn copies_inputs_outputs_and_arena() {
 fn claimed_calls_and_foreign_memory_are_refused() {
     let buffers = vec![noise(DType::F32, 4, 1)];
     let cpu = Cpu::new(Some(1));
-    let step = Step::Claimed { name: "attention", sources: vec![], inputs: vec![], outputs: vec![] };
+    let step = Step::Claimed {
+        name: "attention",
+        sources: vec![],
+        body: Body(Arc::default()),
+        inputs: vec![],
+        outputs: vec![],
+    };
     assert!(matches!(
         launch(&cpu, program(vec![step], &buffers), &buffers),
         Err(DeviceError::Unsupported(_))

@@ -26,7 +26,7 @@ pub use executor::{
 };
 pub use kernel::{Bound, IndexMap, Instruction, Kernel, ReductionStep, Register, Store};
 pub use program::{
-    BufferId, BufferSpec, Class, Contraction, Loop, Operand, Plan, Program, ScatterStep, Step, Window,
+    Body, BufferId, BufferSpec, Class, Contraction, Loop, Operand, Plan, Program, ScatterStep, Step, Window,
 };
 pub use verify::{Verification, Verifying};
 pub use written::WrittenKernel;

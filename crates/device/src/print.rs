@@ -95,7 +95,7 @@ fn steps(list: &[Step], f: &mut fmt::Formatter<'_>, depth: usize) -> fmt::Result
                 }
                 steps(&l.body, f, depth + 1)?;
             }
-            Step::Claimed { name, sources, inputs, outputs } => {
+            Step::Claimed { name, sources, inputs, outputs, .. } => {
                 let ids = |list: &[BufferId]| {
                     list.iter().map(|b| format!("b{}", b.0)).collect::<Vec<_>>().join(", ")
                 };

@@ -2,7 +2,8 @@
 
 use crate::convolution::Convolution;
 use crate::kernel::Kernel;
-use warploom_graph::{DType, ScatterKind, Source, Type};
+use std::sync::Arc;
+use warploom_graph::{DType, Graph, ScatterKind, Source, Type};
 
 /// A buffer of one program.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -129,6 +130,16 @@ pub struct Loop {
     pub body: Vec<Step>,
 }
 
+/// What a call computes, for those who check it. Equal where it is one graph.
+#[derive(Clone, Debug)]
+pub struct Body(pub Arc<Graph>);
+
+impl PartialEq for Body {
+    fn eq(&self, other: &Body) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
 /// One step of a program.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Step {
@@ -155,6 +166,8 @@ pub enum Step {
         name: &'static str,
         /// Kernels that came with the call.
         sources: Vec<Source>,
+        /// What it computes.
+        body: Body,
         /// Dense row-major operands.
         inputs: Vec<BufferId>,
         /// Dense row-major results.

@@ -102,7 +102,7 @@ impl Planning<'_> {
                 return Ok(vec![Piece::Dispatch(scatter::dispatch(context, ordinal, step)?)]);
             }
             Step::Loop(_) => return Ok(Vec::new()),
-            Step::Claimed { name, sources, inputs, outputs } => {
+            Step::Claimed { name, sources, inputs, outputs, .. } => {
                 let ordinal = self.ordinal(name);
                 let call = Claimed { name, sources, inputs, outputs, program: self.program };
                 return Ok(call.dispatch(context, ordinal)?.into_iter().map(Piece::Dispatch).collect());

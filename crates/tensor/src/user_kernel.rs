@@ -28,8 +28,7 @@ type Groups = dyn Fn(&[Type], &[Type]) -> [u32; 3] + Send + Sync;
 ///     vec![here * 0.5 + (left + right) * 0.25]
 /// })
 /// .with_body_gradient()
-/// .with_source(
-///     "wgsl",
+/// .with_wgsl(
 ///     "fn kernel_main(@builtin(global_invocation_id) id: vec3<u32>) {
 ///         if (id.x >= output0_length) { return; }
 ///         let columns = output0_shape[1];
@@ -87,9 +86,9 @@ impl UserKernel {
         UserKernel { gradient: Gradient::Body, ..self }
     }
 
-    /// The same with a source in a language, for the devices that take it: `wgsl` for all GPUs of Vulkan, Metal and DirectX 12.
+    /// The same with a source in WGSL, which all GPUs of Vulkan, Metal and DirectX 12 take.
     ///
-    /// A WGSL source begins with `fn kernel_main(`, which takes the builtins it wants; other declarations may follow. Inputs
+    /// It begins with `fn kernel_main(`, which takes the builtins it wants; other declarations may follow. Inputs
     /// are read by `input0(i)`, `input1(i)` …, results written by `output0(i, value)` …, with `i: u32` the position in
     /// row-major order, and values `f32` for all floats, `i32`, `u32` (also for u8) or `bool`. The constants
     /// `input0_length: u32`, `input0_shape: array<u32, rank>` (but for scalars) and their like hold the extents. All other names
@@ -97,14 +96,14 @@ impl UserKernel {
     ///
     /// `workgroup` has the invocations of a workgroup along its three axes; `groups` gives the number of workgroups from
     /// the types of inputs and results.
-    pub fn with_source(
+    pub fn with_wgsl(
         mut self,
-        language: &'static str,
         text: impl Into<Arc<str>>,
         workgroup: [u32; 3],
         groups: impl Fn(&[Type], &[Type]) -> [u32; 3] + Send + Sync + 'static,
     ) -> UserKernel {
-        self.sources.push(Written { language, text: text.into(), workgroup, groups: Box::new(groups) });
+        let (language, text, groups) = ("wgsl", text.into(), Box::new(groups));
+        self.sources.push(Written { language, text, workgroup, groups });
         self
     }
 

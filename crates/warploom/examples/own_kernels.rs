@@ -27,8 +27,7 @@ fn smoothing(name: &'static str) -> UserKernel {
         let [left, here, right] = [0, 1, 2].map(|i| windows.select_at(2, i));
         vec![here * 0.5 + (left + right) * 0.25]
     })
-    .with_source(
-        "wgsl",
+    .with_wgsl(
         "fn kernel_main(@builtin(global_invocation_id) id: vec3<u32>) {
             let rows = output0_shape[0];
             let columns = output0_shape[1];

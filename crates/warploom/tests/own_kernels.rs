@@ -249,8 +249,7 @@ fn running_sum(name: &'static str, from_end: bool) -> UserKernel {
         }}"
     );
     let rows = |results: &[warploom::graph::Type]| results[0].shape[0] as u32;
-    UserKernel::new(name, move |x| vec![sums(&x[0], from_end)]).with_source(
-        "wgsl",
+    UserKernel::new(name, move |x| vec![sums(&x[0], from_end)]).with_wgsl(
         text,
         [32, 1, 1],
         move |_, results| [rows(results).div_ceil(32), 1, 1],
@@ -337,7 +336,7 @@ fn several_results_of_several_types() {
         let chosen = larger.select(&-&x[1], &x[1]) + x[2].cast(DType::I32);
         vec![larger, chosen]
     })
-    .with_source("wgsl", text, [8, 1, 1], |_, results| [results[0].elements().div_ceil(8) as u32, 1, 1]);
+    .with_wgsl(text, [8, 1, 1], |_, results| [results[0].elements().div_ceil(8) as u32, 1, 1]);
     for device in devices() {
         let inputs = [(&[21][..], waves(21)), (&[21][..], waves(21)), (&[][..], vec![200.0])];
         let (found, wanted, _) = both(&device, &inputs, |x| {
@@ -373,8 +372,7 @@ fn kernels_of_one_name_are_told_apart_by_their_source() {
         let text = format!(
             "fn kernel_main(@builtin(global_invocation_id) id: vec3<u32>) {{ output0(id.x, input0(id.x) * {factor}.0); }}"
         );
-        UserKernel::new("times", |x| vec![x[0].clone() * 1.0])
-            .with_source("wgsl", text, [1, 1, 1], |_, _| [3, 1, 1])
+        UserKernel::new("times", |x| vec![x[0].clone() * 1.0]).with_wgsl(text, [1, 1, 1], |_, _| [3, 1, 1])
     };
     gpu.scope(|| {
         let x = Tensor::from([1.0f32, 2.0, 3.0]);
@@ -389,8 +387,7 @@ fn kernels_of_one_name_are_told_apart_by_their_source() {
 fn what_is_wrong_with_a_source_is_said_with_its_name_and_line() {
     let Some(gpu) = gpu() else { return };
     let broken = |text: &str, workgroup: [u32; 3], groups: [u32; 3]| {
-        let kernel = UserKernel::new("broken", |x| vec![x[0].clone() * 1.0]).with_source(
-            "wgsl",
+        let kernel = UserKernel::new("broken", |x| vec![x[0].clone() * 1.0]).with_wgsl(
             text,
             workgroup,
             move |_, _| groups,
@@ -416,18 +413,55 @@ fn what_is_wrong_with_a_source_is_said_with_its_name_and_line() {
 }
 
 #[test]
-fn it_is_counted_by_verification_and_printed_with_its_geometry() {
+fn verification_holds_a_source_against_its_body() {
     let Some(gpu) = gpu() else { return };
     let verified = gpu.verified();
-    let input = [(&[5, 7][..], waves(35))];
-    let (found, wanted, program) =
-        both(&verified, &input, |x| vec![differentiable_sum().apply(&[&x[0]]).remove(0) * 2.0]);
-    close(&found[0], &wanted[0], 1e-5);
-    assert_eq!(verified.verification().unwrap().calls, 1);
-    let text = program.to_string();
-    assert!(text.contains("call running_sum") && text.contains("wgsl of [1, 1, 1] by [32, 1, 1]"), "{text}");
-    let written = gpu.executor().target().written(&program).unwrap();
-    assert!(written.iter().any(|k| k.name == "running_sum" && k.source.contains("fn input0(i: u32) -> f32")));
+    let input = [(&[4, 3, 5][..], waves(60))];
+    both(&verified, &input, |x| {
+        let (_, stacked) = warploom::tensor::scan(4, &[], &[&x[0]], |_, _, part| {
+            (vec![], vec![differentiable_sum().apply(&[&part[0]]).remove(0)])
+        });
+        vec![running_sum("within", false).apply(&[&(&stacked[0].sum(0).cast(DType::BF16) * 2.0)]).remove(0)]
+    });
+    let counts = verified.verification().unwrap();
+    assert!(counts.calls == 0 && counts.kernels > 4 && counts.elements >= 60 + 15, "{counts:?}");
+
+    let text = "fn kernel_main(@builtin(global_invocation_id) id: vec3<u32>) { output0(id.x, input0(id.x) * 1.01); }";
+    let wrong =
+        UserKernel::new("off_by_little", |x| vec![x[0].clone() * 1.0])
+            .with_wgsl(text, [3, 1, 1], |_, _| [1; 3]);
+    let x = verified.scope(|| Tensor::from([1.0f32, -2.0, 3.0]));
+    let error = wrong.apply(&[&x]).remove(0).to_vec::<f32>().unwrap_err().to_string();
+    assert!(error.contains("off_by_little") && error.contains("within"), "{error}");
+    let short = UserKernel::new("short", |x| vec![x[0].clone() * 1.0]).with_wgsl(
+        "fn kernel_main(@builtin(global_invocation_id) id: vec3<u32>) { output0(id.x, input0(id.x)); }",
+        [1, 1, 1],
+        |_, _| [2, 1, 1],
+    );
+    let error = short.apply(&[&x]).remove(0).to_vec::<f32>().unwrap_err().to_string();
+    assert!(error.contains("short") && error.contains("element 2"), "{error}");
+}
+
+#[test]
+fn it_is_printed_with_its_geometry() {
+    for device in devices() {
+        let input = [(&[5, 7][..], waves(35))];
+        let (.., program) =
+            both(&device, &input, |x| vec![differentiable_sum().apply(&[&x[0]]).remove(0) * 2.0]);
+        let text = program.to_string();
+        let written = device.executor().target().written(&program).unwrap();
+        let own = written.iter().find(|kernel| kernel.name == "running_sum");
+        if device.id() == "cpu" {
+            assert!(own.is_none());
+            assert!(
+                program.notes.contains(&"running_sum runs by its body: cpu takes none of its sources".into())
+            );
+        } else {
+            assert!(text.contains("call running_sum b0 wgsl of [1, 1, 1] by [32, 1, 1]"), "{text}");
+            let own = own.unwrap();
+            assert!(own.source.contains("fn input0(i: u32) -> f32") && own.workgroup == 32);
+        }
+    }
 }
 
 #[test]

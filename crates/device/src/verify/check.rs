@@ -45,10 +45,7 @@ impl Launch<'_> {
     pub fn check(&mut self, steps: &[Checked]) -> Result<(), DeviceError> {
         steps.iter().try_for_each(|checked| match &checked.step {
             Step::Loop(body) => self.check_loop(checked, body),
-            Step::Claimed { .. } => {
-                self.counts.calls += 1;
-                self.run(checked)
-            }
+            Step::Claimed { body, inputs, outputs, .. } => self.check_call(checked, &body.0, inputs, outputs),
             _ => self.check_step(checked),
         })
     }

@@ -2,6 +2,7 @@
 //! writes is compared with [`crate::reference`].
 
 mod alone;
+mod call;
 mod check;
 mod compare;
 mod executable;
@@ -36,7 +37,7 @@ pub struct Verification {
     pub loops: u64,
     /// Loops too long for that, of which the first round alone was checked.
     pub long_loops: u64,
-    /// Calls that the device claims, which have no reference.
+    /// Calls that the device claims, whose bodies are too long to be interpreted.
     pub calls: u64,
     /// Time it took, launches and copies included.
     pub time: Duration,
@@ -55,7 +56,7 @@ impl fmt::Display for Verification {
         let rest = [
             (self.sampled, "kernels by a sample of their results"),
             (self.long_loops, "loops by their first round"),
-            (self.calls, "calls of the device's own not at all"),
+            (self.calls, "long calls of the device's own not at all"),
         ];
         rest.iter()
             .filter(|(count, _)| *count > 0)
@@ -73,6 +74,9 @@ impl fmt::Display for Verification {
 /// instruction. Where nothing rounds — whole numbers, moves, random bits — results must be equal. NaN equals NaN. A stored
 /// half is one of those between the rounded ends. What overflows, or hangs on a comparison that rounding may turn, is
 /// counted as undecided and not compared.
+///
+/// What a claimed call gives is compared with its body, interpreted: to a thousandth of the result's largest magnitude, a
+/// hundredth for halves, since nothing is known of its roundings.
 pub struct Verifying {
     inner: Arc<dyn Executor>,
     operations: usize,
