@@ -44,7 +44,8 @@ impl Tensor {
             return fail(Tensor::clone(failed));
         }
         let device = match common_device(inputs) {
-            Ok(device) => device,
+            // Without operands, where it is recorded.
+            Ok(device) => device.or_else(|| Device::current().ok()),
             Err(message) => return fail(Tensor::failed(Error::at(op.name(), message, &origin))),
         };
         match by_rule(&op, inputs, &origin) {

@@ -366,6 +366,37 @@ fn within_a_scan_operands_move_with_the_rounds() {
 }
 
 #[test]
+fn operands_may_be_one_tensor_or_empty_or_none() {
+    let text = "fn kernel_main(@builtin(global_invocation_id) id: vec3<u32>) {
+        if (id.x < output0_length) { output0(id.x, input0(id.x) * input1(id.x)); }
+    }";
+    let product = UserKernel::new("product", |x| vec![&x[0] * &x[1]])
+        .with_wgsl(text, [4, 1, 1], |_, results| [results[0].elements().div_ceil(4) as u32, 1, 1])
+        .with_gradient(|x, _, dy| vec![&dy[0] * &x[1], &dy[0] * &x[0]]);
+    let filled = UserKernel::new("filled", |_| vec![Tensor::ones(&[3], DType::F32)]).with_wgsl(
+        "fn kernel_main() { for (var i = 0u; i < 3u; i++) { output0(i, 1.0); } }",
+        [1; 3],
+        |_, _| [1; 3],
+    );
+    for device in devices() {
+        device.scope(|| {
+            let w = Variable::new([2.0f32, -3.0]);
+            let squared = product.apply(&[&w.value(), &w.value()]).remove(0);
+            let gradient = gradients(&squared.sum_all(), &[&w]).unwrap().remove(0);
+            assert_eq!(squared.to_vec::<f32>().unwrap(), [4.0, 9.0]);
+            assert_eq!(gradient.to_vec::<f32>().unwrap(), [4.0, -6.0]);
+            let none = Tensor::zeros(&[0, 4], DType::F32);
+            let kept = product.apply(&[&none, &none]).remove(0);
+            assert_eq!(
+                (kept.shape().unwrap()[..].to_vec(), kept.to_vec::<f32>().unwrap()),
+                (vec![0, 4], vec![])
+            );
+            assert_eq!(filled.apply(&[]).remove(0).to_vec::<f32>().unwrap(), [1.0; 3]);
+        });
+    }
+}
+
+#[test]
 fn kernels_of_one_name_are_told_apart_by_their_source() {
     let Some(gpu) = gpu() else { return };
     let times = |factor: u32| {
