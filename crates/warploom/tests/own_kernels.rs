@@ -1,7 +1,8 @@
 //! Kernels of the user's own, on the CPU and on a GPU or its software driver. Skipped on the GPU without any adapter, unless
 //! `WARPLOOM_REQUIRE_GPU` is set.
 
-use warploom::device::{Program, Step};
+use std::sync::Arc;
+use warploom::device::{Program, Step, Verifying};
 use warploom::elementwise::{Row, TypeRule};
 use warploom::graph::Elementwise;
 use warploom::graph::interpret::{Array, Rounding, interpret};
@@ -124,6 +125,21 @@ fn an_expression_fuses_with_its_neighbours() {
             .map(|row| row.iter().map(|x| x * 3.0 + 1.0).map(|x| x / (0.5 + x.abs()) - 0.25).sum())
             .collect();
         close(&found[0], &by_hand, 1e-5);
+    }
+}
+
+#[test]
+fn an_expression_takes_every_float() {
+    for device in devices() {
+        for dtype in device.capabilities().dtypes.iter().copied().filter(|dtype| dtype.is_float()) {
+            let (found, wanted, _) = both(&device, &[(&[50], waves(50)), (&[1], vec![0.5])], |x| {
+                let y = soft_clip(&x[0].cast(dtype), &x[1].cast(dtype));
+                assert_eq!(y.dtype().unwrap(), dtype);
+                vec![y.cast(DType::F32)]
+            });
+            // Half a unit in the last place of a half is 2^-9 of bf16, 2^-12 of f16.
+            close(&found[0], &wanted[0], if dtype.bytes() < 4 { 2f32.powi(-9) } else { 1e-6 });
+        }
     }
 }
 
@@ -323,6 +339,55 @@ fn a_missing_gradient_is_an_error_that_names_the_kernel() {
 }
 
 #[test]
+fn what_a_body_or_gradient_must_not_do_is_said() {
+    Device::named("cpu").unwrap().scope(|| {
+        let w = Variable::new([1.0f32, 2.0]);
+        let outside = Tensor::from([3.0f32, 4.0]);
+        let uses = UserKernel::new("uses_outside", move |x| vec![&x[0] * &outside]);
+        let error = uses.apply(&[&w.value()]).remove(0).to_vec::<f32>().unwrap_err().to_string();
+        assert!(error.contains("uses_outside") && error.contains("hand it in as an input"), "{error}");
+        let short = UserKernel::new("short_gradient", |x| vec![&x[0] * 2.0])
+            .with_gradient(|_, _, dy| vec![dy[0].sum_all()]);
+        let error = short.apply(&[&w.value()]).remove(0).to_vec::<f32>().unwrap_err().to_string();
+        assert!(
+            error.contains("short_gradient") && error.contains("must return f32[2], found f32[]"),
+            "{error}"
+        );
+    });
+}
+
+#[test]
+fn a_workgroup_shares_memory_and_calls_helpers() {
+    let text = "fn kernel_main(
+        @builtin(workgroup_id) group: vec3<u32>,
+        @builtin(local_invocation_index) thread: u32,
+    ) {
+        let columns = input0_shape[1];
+        var sum = 0.0;
+        for (var c = thread; c < columns; c += LANES) { sum += squared(input0(group.x * columns + c)); }
+        parts[thread] = sum;
+        workgroupBarrier();
+        if (thread == 0u) {
+            var all = 0.0;
+            for (var i = 0u; i < LANES; i += 1u) { all += parts[i]; }
+            output0(group.x, all);
+        }
+    }
+    const LANES = 16u;
+    var<workgroup> parts: array<f32, LANES>;
+    fn squared(x: f32) -> f32 { return x * x; }";
+    let kernel = UserKernel::new("row_norms", |x| vec![x[0].square().sum(1)]).with_wgsl(
+        text,
+        [16, 1, 1],
+        |inputs, _| [inputs[0].shape[0] as u32, 1, 1],
+    );
+    for device in devices() {
+        let (found, wanted, _) = both(&device, &[(&[6, 37], waves(222))], |x| kernel.apply(&[&x[0]]));
+        close(&found[0], &wanted[0], 1e-5);
+    }
+}
+
+#[test]
 fn several_results_of_several_types() {
     let text = "fn kernel_main(@builtin(global_invocation_id) id: vec3<u32>) {
         let i = id.x;
@@ -471,6 +536,12 @@ fn verification_holds_a_source_against_its_body() {
     );
     let error = short.apply(&[&x]).remove(0).to_vec::<f32>().unwrap_err().to_string();
     assert!(error.contains("short") && error.contains("element 2"), "{error}");
+
+    let hasty = Arc::new(Verifying::new(gpu.executor().clone()).with_operations(1));
+    Device::from_executor(hasty.clone()).scope(|| {
+        wrong.apply(&[&Tensor::from([1.0f32, -2.0, 3.0])]).remove(0).to_vec::<f32>().unwrap();
+    });
+    assert_eq!(hasty.verification().calls, 1);
 }
 
 #[test]
