@@ -8,6 +8,9 @@ use crate::context::Context;
 use crate::memory::GpuMemory;
 use crate::merge::{Merge, Merger};
 
+#[cfg(test)]
+mod tests;
+
 /// Bytes of an upload or download that are staged at once.
 const PIECE: usize = 32 << 20;
 

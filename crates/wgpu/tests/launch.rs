@@ -2,28 +2,17 @@
 
 mod support;
 
-use std::sync::Arc;
 use std::thread;
 
-use support::{argument, dispatch, launch, open, plan, program, words};
-use warploom_device::{DeviceError, Executable, Executor, Memory};
-use warploom_gpu::{Argument, FAULT_WORDS, Node, Plan, Root};
+use support::{argument, dispatch, gather, increment, launch, open, plan, prepare, program, words};
+use warploom_device::{DeviceError, Executor, Memory};
+use warploom_gpu::{Argument, Node, Plan, Root};
 use warploom_wgpu::Wgpu;
 
 fn read(gpu: &Wgpu, memory: &Memory) -> Vec<u32> {
     let mut bytes = vec![0; memory.bytes()];
     gpu.download(memory, 0, &mut bytes).unwrap();
     words(&bytes)
-}
-
-fn prepare(gpu: &Wgpu, states: &[usize], plan: &Plan) -> Arc<dyn Executable> {
-    gpu.prepare_plan(program(states), plan).unwrap()
-}
-
-/// Adds 1 to each of the first 64 words of state 0.
-fn increment(gpu: &Wgpu) -> Arc<dyn Executable> {
-    let kernel = dispatch("increment", "a0[i] = a0[i] + 1u;", 1, vec![argument(0, 0, 64, true)]);
-    prepare(gpu, &[64], &plan(vec![Node::Dispatch(kernel)]))
 }
 
 #[test]
@@ -163,15 +152,6 @@ fn what_is_bound_is_checked() {
     // The device goes on.
     launch(&increment(&gpu), std::slice::from_ref(&memory)).unwrap();
     assert_eq!(read(&gpu, &memory), [1; 64]);
-}
-
-/// Reports word `i` of state 0 as an index out of an axis of 10 where it is.
-fn gather(gpu: &Wgpu) -> Arc<dyn Executable> {
-    let faults = Argument { root: Root::Faults, offset: 0, bytes: 4 * FAULT_WORDS, writable: true };
-    let body = "if (i == 0u && a0[0] >= 10u) { a1[0] = 1u; a1[1] = 1u; a1[2] = a0[0]; a1[3] = 10u; }";
-    let kernel = dispatch("gather", body, 1, vec![argument(0, 0, 1, false), faults]);
-    let kernels = vec!["other".into(), "gather rows".into()];
-    prepare(gpu, &[1], &Plan { nodes: vec![Node::Dispatch(kernel)], kernels, counters: 0 })
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use warploom_device::{Bindings, DeviceError, Executable, Memory, Program, Token};
-use warploom_gpu::{Argument, Dispatch, Node, Plan, Root};
+use warploom_gpu::{Argument, Dispatch, FAULT_WORDS, Node, Plan, Root};
 use warploom_graph::{DType, Type};
 use warploom_wgpu::{Wgpu, adapters};
 
@@ -65,6 +65,25 @@ pub fn dispatch(name: &str, body: &str, groups: u32, arguments: Vec<Argument>) -
 
 pub fn plan(nodes: Vec<Node>) -> Plan {
     Plan { nodes, kernels: Vec::new(), counters: 0 }
+}
+
+pub fn prepare(gpu: &Wgpu, states: &[usize], plan: &Plan) -> Arc<dyn Executable> {
+    gpu.prepare_plan(program(states), plan).unwrap()
+}
+
+/// Adds 1 to each of the first 64 words of state 0.
+pub fn increment(gpu: &Wgpu) -> Arc<dyn Executable> {
+    let kernel = dispatch("increment", "a0[i] = a0[i] + 1u;", 1, vec![argument(0, 0, 64, true)]);
+    prepare(gpu, &[64], &plan(vec![Node::Dispatch(kernel)]))
+}
+
+/// Reports the first word of state 0 as an index out of an axis of 10 where it is.
+pub fn gather(gpu: &Wgpu) -> Arc<dyn Executable> {
+    let faults = Argument { root: Root::Faults, offset: 0, bytes: 4 * FAULT_WORDS, writable: true };
+    let body = "if (i == 0u && a0[0] >= 10u) { a1[0] = 1u; a1[1] = 1u; a1[2] = a0[0]; a1[3] = 10u; }";
+    let kernel = dispatch("gather", body, 1, vec![argument(0, 0, 1, false), faults]);
+    let kernels = vec!["other".into(), "gather rows".into()];
+    prepare(gpu, &[1], &Plan { nodes: vec![Node::Dispatch(kernel)], kernels, counters: 0 })
 }
 
 pub fn launch(executable: &Arc<dyn Executable>, states: &[Memory]) -> Result<Token, DeviceError> {
