@@ -185,7 +185,11 @@ impl Examples {
                 continue;
             }
             let width = tensor.shape()?[1..].iter().product::<usize>().max(1);
-            let values = tensor.cast(DType::F64).to_vec::<f64>()?;
+            let values: Vec<f64> = match tensor.dtype()? {
+                DType::F64 => tensor.to_vec()?,
+                // Not every device has f64.
+                _ => tensor.cast(DType::F32).to_vec::<f32>()?.into_iter().map(f64::from).collect(),
+            };
             if let Some(at) = values.iter().position(|value| !value.is_finite()) {
                 let (row, column) = (at / width, at % width);
                 return Ok(Some(format!("{name} holds {} in row {row}, column {column}", values[at])));

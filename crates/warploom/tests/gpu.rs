@@ -2,7 +2,9 @@
 //! `WARPLOOM_REQUIRE_GPU` is set.
 #![cfg(feature = "wgpu")]
 
+use warploom::nn::{Parameters as _, in_module, initialise::seed_scope};
 use warploom::prelude::*;
+use warploom::train::{NotFinite, Stage};
 
 fn gpu() -> Option<Device> {
     match Device::named("wgpu:0") {
@@ -90,4 +92,64 @@ fn an_index_out_of_range_is_reported() {
     });
     let error = error.unwrap_err().to_string();
     assert!(error.contains('7') && error.contains('5'), "{error}");
+}
+
+/// Two linear layers around an op that is not finite for every input.
+#[derive(Parameters)]
+struct Risky {
+    first: Linear,
+    last: Linear,
+    #[parameters(skip)]
+    middle: fn(&Tensor) -> Tensor,
+}
+
+impl Module for Risky {
+    fn forward(&self, x: &Tensor, mode: Mode) -> Tensor {
+        let first = in_module("first", x, || self.first.forward(x, mode));
+        // The values of the input, the gradients of the layer.
+        let hidden = &first - &first.stop_gradient() + x;
+        let middle = in_module("middle", &hidden, || (self.middle)(&hidden));
+        in_module("last", &middle, || self.last.forward(&middle, mode))
+    }
+}
+
+/// What training says of the first number that is not finite, where one example is an outlier.
+fn not_finite(device: &Device, middle: fn(&Tensor) -> Tensor, row: usize, outlier: f32) -> NotFinite {
+    let linear = || device.scope(|| Linear::new(3, 3)).unwrap();
+    let module = seed_scope(5, || Risky { first: linear(), last: linear(), middle });
+    let mut model = Model::new(module, [3], device).unwrap();
+    model.compile(Adam::new(1e-2), losses::mean_squared_error, []).unwrap();
+    let mut x: Vec<f32> = (0..180).map(|i| 0.5 + (i * 7 % 13) as f32 / 13.0).collect();
+    x[row * 3 + 1] = outlier;
+    let y: Vec<f32> = (0..180).map(|i| (i * 5 % 11) as f32 / 11.0).collect();
+    let (x, y) = device.scope(|| (Tensor::from_slice(&x, &[60, 3]), Tensor::from_slice(&y, &[60, 3])));
+    let fit = Fit::epochs(2).batch(4).shuffle(false).seed(9).quiet();
+    let history = model.fit(&x, &y, fit).unwrap();
+    for variable in model.named_variables() {
+        let values = variable.variable.value().to_vec::<f32>().unwrap();
+        assert!(values.iter().all(|value| value.is_finite()), "{}", variable.name);
+    }
+    history.not_finite().expect("an outlier").clone()
+}
+
+#[test]
+fn a_number_that_is_not_finite_is_traced_to_where_the_cpu_finds_it() {
+    let Some(gpu) = gpu() else { return };
+    let cpu = Device::named("cpu").unwrap();
+    let cases: [(fn(&Tensor) -> Tensor, _, _, _, _, _); 3] = [
+        (|x| x.log(), 30, -1.0, Stage::Forward, "log", true),
+        (|x| (x * 10.0).exp(), 17, 20.0, Stage::Forward, "exp", false),
+        // The derivative of the root at 0 is infinite.
+        (|x| (x * x).sqrt(), 9, 0.0, Stage::Gradients, "", true),
+    ];
+    for (middle, row, outlier, stage, what, is_nan) in cases {
+        let wanted = not_finite(&cpu, middle, row, outlier);
+        let found = wanted.found.as_ref().unwrap();
+        assert_eq!((wanted.epoch, wanted.batch, found.stage), (0, row / 4, stage), "{wanted}");
+        assert_eq!(found.layer.as_deref(), Some("middle"), "{wanted}");
+        if stage == Stage::Forward {
+            assert_eq!((&found.what[..], found.is_nan), (what, is_nan), "{wanted}");
+        }
+        assert_eq!(not_finite(&gpu, middle, row, outlier), wanted);
+    }
 }
