@@ -1,6 +1,5 @@
 //! Calls that a device claims, held against their bodies.
 
-use super::alone::{reads, writes};
 use super::check::{Checked, Launch};
 use super::compare::Comparison;
 use crate::error::DeviceError;
@@ -22,9 +21,9 @@ impl Launch<'_> {
             self.counts.calls += 1;
             return self.run(checked);
         }
-        let before = self.host(&reads(&checked.step))?;
+        let before = self.host(&checked.step.reads())?;
         self.run(checked)?;
-        let after = self.host(&writes(&checked.step))?;
+        let after = self.host(&checked.step.writes())?;
         let operands: Option<Vec<Array>> =
             inputs.iter().map(|id| array(&before, *id, &self.program.buffer(*id).ty)).collect();
         let operands =
