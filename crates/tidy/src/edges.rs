@@ -27,6 +27,7 @@ pub const TABLE: &[Row] = &[
     row("cpu", &["trace", "graph", "device"], &[]),
     row("gpu", &["graph", "device"], &[]),
     row("wgpu", &["trace", "graph", "device", "gpu"], &[]),
+    row("cuda", &["graph", "gpu"], &[]),
     row("compile", &["graph", "device"], &["cpu"]),
     row("tensor", &["graph", "device", "compile"], &["cpu"]),
     row("nn-derive", &[], &[]),

@@ -1,0 +1,1 @@
+//! NVIDIA's GPUs: the kernels of `warploom-gpu` as CUDA C++.
