@@ -1,4 +1,4 @@
-//! A training step on a GPU is one submission to the driver, what was uploaded for it included. Skipped without any adapter,
+//! A training step on a GPU is one submission to the driver, what was uploaded for it included, of few kernels. Skipped without any adapter,
 //! unless `WARPLOOM_REQUIRE_GPU` is set.
 #![cfg(feature = "wgpu")]
 
@@ -20,6 +20,18 @@ fn open() -> Option<(Arc<Wgpu>, Device)> {
             None
         }
     }
+}
+
+/// Kernels of a training step with softmax cross-entropy, with and without the gate that holds back updates that are not
+/// finite.
+fn kernels<O: Optimizer + 'static>(model: &Model, optimizer: impl Fn() -> O, shape: &[usize]) -> [usize; 2] {
+    let specs = [InputSpec::new(DType::F32, shape), InputSpec::new(DType::I32, &shape[..1])];
+    [true, false].map(|gated| {
+        let step = TrainingStep::new(model, losses::cross_entropy, optimizer()).unwrap();
+        let step = if gated { step } else { step.ungated() };
+        let record = |inputs: &[Tensor]| Ok(vec![step.record(model, &inputs[0], &inputs[1])?.0]);
+        model.device().try_record(&specs, record).unwrap().kernels_per_run()
+    })
 }
 
 /// Submissions of `steps` training steps with softmax cross-entropy, as the training loop runs them: two sets of inputs, one of
@@ -64,6 +76,10 @@ fn a_step_of_a_dense_network_is_one_submission() {
     let layers = [Dense::new(512).relu(), Dense::new(512).relu(), Dense::new(10)];
     let model = Sequential::new(layers).seed(0).build([784], &device).unwrap();
     assert_eq!(submissions(&gpu, &model, Adam::new(1e-3), &[128, 784], 3), 3);
+    // Eight products, the loss with its gradient, and what waits for nothing.
+    let [gated, ungated] = kernels(&model, || Adam::new(1e-3), &[128, 784]);
+    println!("{gated} kernels, {ungated} without the gate");
+    assert!(ungated <= 14, "{ungated} kernels");
 }
 
 #[test]
@@ -72,6 +88,7 @@ fn a_step_of_lenet_is_one_submission() {
     let model = lenet(10).seed(0).build([1, 28, 28], &device).unwrap();
     let count = submissions(&gpu, &model, Sgd::new(0.01).momentum(0.9), &[64, 1, 28, 28], 3);
     assert_eq!(count, 3);
+    println!("{:?} kernels", kernels(&model, || Sgd::new(0.01).momentum(0.9), &[64, 1, 28, 28]));
 }
 
 /// In a batch of one, which takes a software driver seconds.
@@ -82,4 +99,5 @@ fn a_step_of_resnet_is_one_submission() {
     let model = Model::new(module, [3, 32, 32], &device).unwrap();
     let count = submissions(&gpu, &model, Sgd::new(0.01).momentum(0.9), &[1, 3, 32, 32], 1);
     assert_eq!(count, 1);
+    println!("{:?} kernels", kernels(&model, || Sgd::new(0.01).momentum(0.9), &[1, 3, 32, 32]));
 }

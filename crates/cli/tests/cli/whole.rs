@@ -193,5 +193,5 @@ fn a_timeline_of_a_run() {
     assert!(spans.iter().filter(inside).count() > 10, "an epoch is made of spans");
 
     let unwritable = "train digits data.train=256 train.epochs=1 --trace no/such/out.json";
-    folder.run(unwritable).fails(1, &["no/such/out.json"]);
+    folder.run(unwritable).fails(2, &["no/such/out.json"]);
 }
