@@ -32,6 +32,7 @@ pub use warploom_device as device;
 pub use warploom_graph as graph;
 pub use warploom_graph::elementwise;
 pub use warploom_nn as nn;
+#[cfg(feature = "recipes")]
 pub use warploom_recipes as recipes;
 pub use warploom_tensor as tensor;
 pub use warploom_train as train;
