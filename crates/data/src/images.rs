@@ -17,9 +17,12 @@
 //! # Ok::<(), warploom_data::Error>(())
 //! ```
 
+#[cfg(feature = "pictures")]
+mod codec;
 mod decode;
 mod files;
 mod folder;
+#[cfg(feature = "pictures")]
 mod jpeg;
 mod layout;
 mod pixels;
@@ -30,5 +33,5 @@ pub use files::{list, read_all};
 pub use folder::{Broken, ImageFolder, ImageOptions};
 pub use pixels::fit_pixels;
 
-#[cfg(test)]
+#[cfg(all(test, feature = "pictures"))]
 mod tests;
