@@ -1,1 +1,35 @@
-//! NVIDIA's GPUs: the kernels of `warploom-gpu` as CUDA C++.
+//! NVIDIA's GPUs: the kernels of `warploom-gpu` as CUDA C++, and the executor that runs them.
+//!
+//! [`Cuda`] is the device, [`gpus`] lists what there is, and [`check_libraries`] and [`check_gpus`] say what is missing.
+//! [`Search`] finds NVIDIA's libraries, all of which are loaded when a device is opened: a program starts without any.
+//! [`CudaCpp`] spells kernels, with the functions of `library`; [`Compiler`] makes them ready for the driver, [`Cache`] keeps
+//! them. `executable` records a launch as one graph for each set of memories; `context` orders what is queued, uploads on a
+//! queue beside that of computation; `transfer` copies between host and device, `faults` tells what kernels noted, `health`
+//! the loss of the device. `driver` is all that is called of NVIDIA's driver.
+//!
+//! No GPU has run this yet. The host's side is tested against a driver that records what it is asked for.
+
+mod cache;
+mod checks;
+mod context;
+mod cpp;
+mod driver;
+mod executable;
+mod executor;
+mod faults;
+mod health;
+mod kernels;
+mod library;
+mod memory;
+mod nvrtc;
+mod prepare;
+mod search;
+mod transfer;
+
+pub use cache::Cache;
+pub use checks::{check_gpus, check_libraries, gpus};
+pub use cpp::CudaCpp;
+pub use driver::Gpu;
+pub use executor::Cuda;
+pub use nvrtc::{Compiler, OPTIONS};
+pub use search::{FOLDERS_VARIABLE, Found, Library, Search};

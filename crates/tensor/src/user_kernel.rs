@@ -97,12 +97,36 @@ impl UserKernel {
     /// `workgroup` has the invocations of a workgroup along its three axes; `groups` gives the number of workgroups from
     /// the types of inputs and results.
     pub fn with_wgsl(
-        mut self,
+        self,
         text: impl Into<Arc<str>>,
         workgroup: [u32; 3],
         groups: impl Fn(&[Type], &[Type]) -> [u32; 3] + Send + Sync + 'static,
     ) -> UserKernel {
-        let (language, text, groups) = ("wgsl", text.into(), Box::new(groups));
+        self.with_source("wgsl", text.into(), workgroup, Box::new(groups))
+    }
+
+    /// The same with a source in CUDA C++, which NVIDIA's GPUs take.
+    ///
+    /// It begins with `__device__ void kernel_main()`; other declarations may follow. Operands are seen as in
+    /// [`UserKernel::with_wgsl`], by `input0(i)`, `output0(i, value)`, `input0_length` and `input0_shape[axis]`; all that is
+    /// declared is a member of one structure, beside which CUDA's own names (`threadIdx`, `blockIdx`, `blockDim`, `gridDim`,
+    /// `__syncthreads`, its mathematical functions) are there, and `__shared__` memory within functions.
+    pub fn with_cuda(
+        self,
+        text: impl Into<Arc<str>>,
+        workgroup: [u32; 3],
+        groups: impl Fn(&[Type], &[Type]) -> [u32; 3] + Send + Sync + 'static,
+    ) -> UserKernel {
+        self.with_source("cuda", text.into(), workgroup, Box::new(groups))
+    }
+
+    fn with_source(
+        mut self,
+        language: &'static str,
+        text: Arc<str>,
+        workgroup: [u32; 3],
+        groups: Box<Groups>,
+    ) -> UserKernel {
         self.sources.push(Written { language, text, workgroup, groups });
         self
     }

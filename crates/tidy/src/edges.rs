@@ -27,7 +27,8 @@ pub const TABLE: &[Row] = &[
     row("cpu", &["trace", "graph", "device"], &[]),
     row("gpu", &["graph", "device"], &[]),
     row("wgpu", &["trace", "graph", "device", "gpu"], &[]),
-    row("cuda", &["graph", "gpu"], &[]),
+    row("emulate", &["graph", "device", "gpu"], &[]),
+    row("cuda", &["trace", "graph", "device", "gpu"], &["cpu", "emulate"]),
     row("compile", &["graph", "device"], &["cpu"]),
     row("tensor", &["graph", "device", "compile"], &["cpu"]),
     row("nn-derive", &[], &[]),
@@ -37,7 +38,7 @@ pub const TABLE: &[Row] = &[
     row("train", &["trace", "graph", "device", "tensor", "nn", "data"], &["cpu"]),
     row("report", &[], &[]),
     row("recipes", &["trace", "device", "tensor", "nn", "data", "train", "report"], &["cpu"]),
-    row("conformance", &["graph", "device", "compile"], &["cpu", "gpu", "wgpu"]),
+    row("conformance", &["graph", "device", "compile"], &["cpu", "gpu", "wgpu", "emulate", "cuda"]),
     row(
         "warploom",
         &[
@@ -46,6 +47,7 @@ pub const TABLE: &[Row] = &[
             "compile",
             "cpu",
             "wgpu",
+            "cuda",
             "tensor",
             "nn-derive",
             "nn",
@@ -53,17 +55,21 @@ pub const TABLE: &[Row] = &[
             "train",
             "recipes",
         ],
-        &[],
+        &["gpu", "emulate"],
     ),
     row("cli", &["warploom"], &[]),
     row("tidy", &[], &[]),
 ];
 
 /// Crates that state their lints themselves instead of taking the workspace's, and why.
-pub const OWN_LINTS: &[(&str, &str)] = &[(
-    "cpu",
-    "an executor needs unsafe code, and a manifest that takes the workspace's lints cannot change one of them",
-)];
+pub const OWN_LINTS: &[(&str, &str)] = &[
+    (
+        "cpu",
+        "an executor needs unsafe code, and a manifest that takes the workspace's lints cannot change one of them",
+    ),
+    ("emulate", "as for cpu: it runs compiled kernels over raw memory"),
+    ("cuda", "as for cpu: every call of NVIDIA's driver is unsafe code"),
+];
 
 /// Whether the table has every crate, once, with edges that only point up.
 pub fn table_is_sound() -> Findings {

@@ -16,6 +16,8 @@ pub const MAY_BE_LONGER: &[(&str, &str)] = &[(
 /// Where unsafe code may stand, by the beginning of the path, and why. Clippy asks for each block's reason.
 pub const MAY_BE_UNSAFE: &[(&str, &str)] = &[
     ("crates/cpu/", "an executor writes raw memory from several threads and uses vector instructions"),
+    ("crates/cuda/", "every call of NVIDIA's driver is unsafe code"),
+    ("crates/emulate/", "it calls compiled kernels over raw memory"),
     ("crates/wgpu/src/pipeline_cache.rs", "drivers trust the pipelines they are given back"),
     (
         "crates/warploom/src/devices.rs",

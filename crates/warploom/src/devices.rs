@@ -7,7 +7,7 @@ use warploom_tensor::register;
 /// Registers the executors of this build. It has happened before `main` where the system runs constructors, and
 /// doing it again changes nothing.
 pub fn register_devices() {
-    register("cuda", |_| Err(DeviceError::Missing("this build has no CUDA executor".into())));
+    register("cuda", cuda);
     register("wgpu", wgpu);
     #[cfg(feature = "cpu")]
     register("cpu", cpu);
@@ -18,6 +18,16 @@ ctor::declarative::ctor! {
     fn register_before_main() {
         register_devices();
     }
+}
+
+#[cfg(feature = "cuda")]
+fn cuda(index: Option<usize>) -> Result<Arc<dyn Executor>, DeviceError> {
+    Ok(Arc::new(warploom_cuda::Cuda::open(index)?))
+}
+
+#[cfg(not(feature = "cuda"))]
+fn cuda(_: Option<usize>) -> Result<Arc<dyn Executor>, DeviceError> {
+    Err(DeviceError::Missing("this build has no CUDA executor: its feature `cuda` is off".into()))
 }
 
 #[cfg(feature = "wgpu")]

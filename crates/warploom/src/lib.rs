@@ -27,6 +27,8 @@ pub use devices::register_devices;
 pub use warploom_compile as compiler;
 #[cfg(feature = "cpu")]
 pub use warploom_cpu as cpu;
+#[cfg(feature = "cuda")]
+pub use warploom_cuda as cuda;
 pub use warploom_data as data;
 pub use warploom_device as device;
 pub use warploom_graph as graph;

@@ -1,6 +1,6 @@
 //! Kernels spelled as WGSL.
 
-use crate::library;
+use crate::library::LIBRARY;
 use std::fmt::Write;
 use warploom_gpu::{Access, Argument, Dialect, ENTRY, Elements, Module, Own};
 use warploom_graph::DType;
@@ -52,7 +52,7 @@ impl Dialect for Wgsl {
              @builtin(num_workgroups) group_counts: vec3<u32>,\n) {{\n    \
              let group = group_position.x\n        \
              + group_counts.x * (group_position.y + group_counts.y * group_position.z);\n{}\n}}\n",
-            library::source(module.functions),
+            LIBRARY.source(module.functions.iter().copied()),
             module.workgroup,
             module.body.trim_end(),
         );
@@ -70,7 +70,7 @@ impl Dialect for Wgsl {
         // What is added follows, so that lines are counted as the user counts them.
         let mut text = format!("@compute @workgroup_size({x}, {y}, {z}) {}\n\n", own.text.trim_end());
         bindings(own.arguments, &mut text);
-        let _ = writeln!(text, "\n{}", library::source(own.functions));
+        let _ = writeln!(text, "\n{}", LIBRARY.source(own.functions.iter().copied()));
         own.operands.iter().for_each(|operand| access(operand, &mut text));
         Ok(text)
     }

@@ -7,6 +7,7 @@ use crate::output::{line, note};
 use serde_json::{Value, json};
 use std::process::ExitCode;
 use warploom::cpu::isa::Isa;
+use warploom::cuda::{Gpu, gpus};
 use warploom::tensor::{DType, Device};
 use warploom::wgpu::{Adapter, System, adapters};
 
@@ -77,8 +78,31 @@ fn list() -> warploom::Result<Vec<Listed>> {
         problem: None,
         more,
     };
+    // Without a driver of NVIDIA's there is none; why is for `warploom doctor` to say.
+    let cards = gpus().unwrap_or_default().into_iter().map(|card| nvidia(&card));
     let gpus = adapters().into_iter().map(|adapter| gpu(&adapter));
-    Ok(std::iter::once(first).chain(gpus).collect())
+    Ok(std::iter::once(first).chain(cards).chain(gpus).collect())
+}
+
+/// What is known of one of NVIDIA's GPUs.
+fn nvidia(card: &Gpu) -> Listed {
+    let opened = Device::named(&card.id());
+    let (major, minor) = card.capability;
+    Listed {
+        id: card.id(),
+        kind: if card.is_integrated { "integrated" } else { "discrete" }.into(),
+        name: card.name.clone(),
+        driver: Some(format!("CUDA {}", card.driver)),
+        backend: "cuda".into(),
+        memory_bytes: Some(card.memory_bytes as u64),
+        software: false,
+        dtypes: opened.as_ref().map_or(Vec::new(), |device| device.capabilities().dtypes.clone()),
+        problem: opened.err().map(|error| error.to_string()),
+        more: json!({
+            "compute_capability": format!("{major}.{minor}"),
+            "multiprocessors": card.multiprocessors,
+        }),
+    }
 }
 
 /// What is known of an adapter.

@@ -13,6 +13,7 @@ use crate::interrupt::end_at_once;
 use crate::output::line;
 use serde_json::{Value, json};
 use std::process::ExitCode;
+use warploom::cuda::{Search, check_gpus, check_libraries};
 use warploom::device::{Check, Status};
 use warploom::wgpu::{System, adapters};
 
@@ -32,10 +33,7 @@ pub fn doctor(given: &Doctor) -> Ended {
     let asked = given.device.as_deref();
     if asked != Some("cpu") {
         report.extend(System::here().checks());
-        report.add(Check::skipped(
-            "CUDA",
-            "this build has no CUDA executor; NVIDIA's GPUs are reached by Vulkan",
-        ));
+        report.add(check_libraries(&Search::here()));
     }
     if asked.is_none_or(|id| id == "cpu") {
         proof::examine("cpu", &mut |check| report.add(check));
@@ -56,7 +54,10 @@ pub fn doctor(given: &Doctor) -> Ended {
 fn examine_here(part: &str) {
     let mut print = |check: Check| line(as_json(&check));
     match part {
-        ADAPTERS => System::here().check_adapters(&adapters()).into_iter().for_each(print),
+        ADAPTERS => {
+            check_gpus(&Search::here()).into_iter().for_each(&mut print);
+            System::here().check_adapters(&adapters()).into_iter().for_each(print);
+        }
         id => proof::examine(id, &mut print),
     }
 }

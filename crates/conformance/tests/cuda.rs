@@ -1,0 +1,191 @@
+//! The suite on kernels in CUDA C++, run on the processor: ops, casts, products and random programs against the interpreter,
+//! each kernel with its threads in three orders.
+//!
+//! Skipped where no C++ compiler is found, unless `WARPLOOM_REQUIRE_CPP` is 1. `WARPLOOM_PROGRAMS` and `WARPLOOM_FIRST_SEED` say
+//! which random programs are run.
+
+use warploom_compile::Options;
+use warploom_conformance::generate::generate_of;
+use warploom_conformance::ops::{casts, elementwise, products};
+use warploom_conformance::run::{Case, compare, compiled, run_program, to_bytes};
+use warploom_cuda::CudaCpp;
+use warploom_device::{BufferSpec, Class, Program, Target};
+use warploom_emulate::{Emulated, is_available, sanitized};
+use warploom_gpu::{FAULT_WORDS, Limits, Plan, Root};
+use warploom_graph::interpret::Array;
+use warploom_graph::{
+    Builder, DType, ElementwiseMethods, Graph, Origin, ParameterRole, Recording, Reduction, Type,
+};
+
+/// Those of GPUs since the year 2020.
+const LIMITS: Limits = Limits {
+    workgroup: 1024,
+    groups: 65535,
+    shared_bytes: 48 << 10,
+    arguments: 64,
+    argument_bytes: 1 << 40,
+    alignment: 256,
+    parallel: 1 << 16,
+};
+
+fn device(limits: Limits) -> Option<Emulated> {
+    is_available().then(|| Emulated::new(&CudaCpp, limits))
+}
+
+/// Kernels are compiled without contraction, and divide and take roots exactly.
+fn tolerance(dtype: DType) -> f64 {
+    match dtype {
+        DType::F16 => 2e-3,
+        DType::BF16 => 1e-2,
+        DType::F32 | DType::F64 => 1e-6,
+        DType::Bool | DType::U8 | DType::I32 | DType::U32 => 0.0,
+    }
+}
+
+/// Runs cases by name, whose kernels are compiled together; panics with all that are wrong.
+fn check(device: &Emulated, cases: &[(String, Case)]) {
+    let mut wrong = Vec::new();
+    for cases in cases.chunks(50) {
+        let programs: Vec<_> = cases
+            .iter()
+            .map(|(name, case)| compiled(case, device, Options::default()).expect(name).program)
+            .collect();
+        device.preload(&programs).expect("the kernels are C++");
+        for ((name, case), program) in cases.iter().zip(programs) {
+            let outcome = run_program(case, device, program).and_then(|outcome| compare(case, &outcome));
+            wrong.extend(outcome.err().map(|e| format!("{name}: {e}")));
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "{} of {} wrong:\n{}",
+        wrong.len(),
+        cases.len(),
+        wrong[..wrong.len().min(30)].join("\n")
+    );
+}
+
+#[test]
+fn every_op_and_cast_in_every_dtype_it_has() {
+    let Some(device) = device(LIMITS) else { return };
+    let dtypes = device.capabilities().dtypes.clone();
+    let cases: Vec<_> = elementwise(&dtypes, tolerance).into_iter().chain(casts(&dtypes)).collect();
+    check(&device, &cases);
+}
+
+#[test]
+fn products_in_every_tile() {
+    let Some(mut device) = device(LIMITS) else { return };
+    // The last has launches over several axes, with workgroups to spare.
+    for (parallel, groups) in
+        [(1 << 6, LIMITS.groups), (5000, LIMITS.groups), (1 << 18, LIMITS.groups), (5000, 37)]
+    {
+        device = device.with_limits(Limits { parallel, groups, ..LIMITS });
+        check(&device, &products());
+    }
+}
+
+/// Runs random programs; `default` of them unless the environment says how many.
+fn random(limits: Limits, default: u64) {
+    let Some(device) = device(limits) else { return };
+    let number = |name: &str| std::env::var(name).ok().and_then(|n| n.parse().ok());
+    let first: u64 = number("WARPLOOM_FIRST_SEED").unwrap_or(0);
+    let programs: u64 = number("WARPLOOM_PROGRAMS").unwrap_or(default);
+    let dtypes = device.capabilities().dtypes.clone();
+    let case = |seed| (format!("seed {seed}"), generate_of(seed, &dtypes).0);
+    check(&device, &(first..first + programs).map(case).collect::<Vec<_>>());
+}
+
+#[test]
+fn random_programs_agree_with_the_interpreter() {
+    random(LIMITS, 60);
+}
+
+#[test]
+fn random_programs_agree_on_few_cores() {
+    random(Limits { parallel: 1 << 6, ..LIMITS }, 40);
+}
+
+/// Narrow workgroups hold few points: kernels of one dispatch are then shared out by rows.
+#[test]
+fn random_programs_agree_when_workgroups_are_narrow() {
+    random(Limits { workgroup: 32, ..LIMITS }, 40);
+}
+
+/// What a memory of a program holds before it runs.
+fn content(case: &Case, program: &Program, plan: &Plan, root: Root) -> Vec<u8> {
+    let given = |role: ParameterRole| {
+        let position = case.recording.parameters.iter().position(|other| *other == role);
+        position.map(|i| to_bytes(&case.arguments[i]))
+    };
+    let input = |i: usize| {
+        let roles = case.recording.parameters.iter().zip(&case.arguments);
+        let mut inputs = roles.filter(|(role, _)| **role == ParameterRole::Input);
+        inputs.nth(i).map(|(_, argument)| to_bytes(argument))
+    };
+    let derived = |buffer: &&BufferSpec| {
+        buffer.class
+            == match root {
+                Root::Derived(i) => Class::Derived(i),
+                _ => Class::Window,
+            }
+    };
+    match root {
+        Root::State(i) => {
+            given(ParameterRole::State(i)).unwrap_or_else(|| vec![0; program.states[i].bytes()])
+        }
+        Root::Input(i) => input(i).expect("a value for each input"),
+        Root::Output(i) => vec![0; program.outputs[i].bytes()],
+        Root::Slab(i) => vec![0xFF; program.slabs[i]],
+        Root::Derived(_) => vec![0; program.buffers.iter().find(derived).map_or(0, |buffer| buffer.bytes)],
+        Root::Counters => vec![0; 4 * plan.counters],
+        Root::Faults => vec![0; 4 * FAULT_WORDS],
+    }
+}
+
+/// By AddressSanitizer; the planted ones that it must find are in the tests of `warploom-cuda`.
+#[test]
+fn no_access_is_out_of_bounds() {
+    let Some(device) = device(LIMITS) else { return };
+    let dtypes = device.capabilities().dtypes.clone();
+    let mut cases: Vec<Case> = (0..4).map(|seed| generate_of(seed, &dtypes).0).collect();
+    cases.push(softmax(7, 300));
+    cases.extend(products().into_iter().map(|(_, case)| case).skip(27));
+    for case in &cases {
+        let program = compiled(case, &device, Options::default()).expect("it compiles").program;
+        let plan = device.plan(&program).expect("it has kernels");
+        sanitized(&plan, |root| content(case, &program, &plan, root)).expect("nothing is out of bounds");
+    }
+}
+
+/// A softmax between other ops is one dispatch by rows, and sums over all rows wait for it.
+#[test]
+fn kernels_over_rows_share_a_dispatch() {
+    let Some(device) = device(LIMITS) else { return };
+    for (rows, columns) in [(300, 1000), (7, 4096), (2048, 33)] {
+        let case = softmax(rows, columns);
+        let program = compiled(&case, &device, Options::default()).expect("it compiles").program;
+        assert!(program.kernel_count() >= 4, "{program}");
+        let kernels = device.written(&program).expect("its kernels are written");
+        let shape: Vec<_> = kernels.iter().map(|kernel| (&kernel.name, kernel.groups)).collect();
+        assert_eq!(kernels.len(), 2, "[{rows}, {columns}]: {shape:?}");
+        compare(&case, &run_program(&case, &device, program).expect("it runs")).expect("it agrees");
+    }
+}
+
+/// `softmax(x)` of each row, and its sum over the rows.
+fn softmax(rows: usize, columns: usize) -> Case {
+    let builder = Builder::new(Graph::new(), Origin::here());
+    let x = builder.parameter(Type::new(DType::F32, &[rows, columns]));
+    let largest = x.reduce_keep(Reduction::Max, &[1]).broadcast(&[rows, columns]);
+    let powers = (x - largest).exp();
+    let sums = powers.reduce_keep(Reduction::Sum, &[1]).broadcast(&[rows, columns]);
+    let softmax = powers / sums;
+    let over_rows = softmax.reduce(Reduction::Sum, &[0]);
+    let results = vec![softmax.value(), over_rows.value()];
+    let mut graph = builder.finish();
+    graph.set_results(results);
+    let noise = (0..rows * columns).map(|i| ((i * 7919 % 1009) as f64 / 101.0).sin() * 6.0);
+    let argument = Array::new(Type::new(DType::F32, &[rows, columns]), noise);
+    Case { recording: Recording::stateless(graph), arguments: vec![argument], tolerance: 1e-5 }
+}

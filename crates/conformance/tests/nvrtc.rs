@@ -1,0 +1,46 @@
+//! Every kernel that ops, casts, products and random programs need, in CUDA C++, compiled by NVRTC to machine code of two
+//! generations of GPUs.
+//!
+//! Skipped where NVRTC is not found, unless `WARPLOOM_REQUIRE_NVRTC` is 1. `WARPLOOM_PROGRAMS` says how many random programs.
+
+use std::collections::BTreeMap;
+use warploom_compile::Options;
+use warploom_conformance::generate::generate_of;
+use warploom_conformance::ops::{casts, elementwise, products};
+use warploom_conformance::run::compiled;
+use warploom_cuda::CudaCpp;
+use warploom_device::Target;
+use warploom_emulate::{ARCHITECTURES, Emulated, Nvrtc};
+use warploom_gpu::Limits;
+
+#[test]
+fn every_kernel_is_machine_code_without_spills() {
+    let Some(nvrtc) = Nvrtc::find() else { return };
+    let programs = std::env::var("WARPLOOM_PROGRAMS").ok().and_then(|n| n.parse().ok()).unwrap_or(40);
+    let own = Limits {
+        workgroup: 1024,
+        groups: 65535,
+        shared_bytes: 48 << 10,
+        arguments: 64,
+        argument_bytes: 1 << 40,
+        alignment: 256,
+        parallel: 1 << 16,
+    };
+    let mut kernels = BTreeMap::new();
+    for limits in [own, Limits { parallel: 1 << 18, ..own }, Limits { parallel: 5000, ..own }] {
+        let device = Emulated::new(&CudaCpp, limits);
+        let dtypes = device.capabilities().dtypes.clone();
+        let singles = elementwise(&dtypes, |_| 0.0).into_iter().chain(casts(&dtypes)).map(|(_, case)| case);
+        let singles = singles.filter(|_| limits == own);
+        let random = (0..programs).map(|seed| generate_of(seed, &dtypes).0);
+        for case in singles.chain(products().into_iter().map(|(_, case)| case)).chain(random) {
+            let program = compiled(&case, &device, Options::default()).expect("it compiles").program;
+            let written = device.written(&program).expect("its kernels are written");
+            kernels.extend(written.into_iter().map(|kernel| (kernel.source, kernel.name)));
+        }
+    }
+    println!("{} kernels for {ARCHITECTURES:?}", kernels.len());
+    let table = nvrtc.sweep(&kernels).expect("every kernel compiles");
+    println!("{table}");
+    assert!(table.spilling().is_empty(), "{:?} spill", table.spilling());
+}

@@ -1,0 +1,155 @@
+//! One of NVIDIA's GPUs as a device.
+
+use std::sync::Arc;
+
+use warploom_device::{
+    Capabilities, DeviceError, Executable, Executor, Memory, Program, Statistics, Step, Target, Token,
+    WrittenKernel,
+};
+use warploom_gpu::{Dispatch, Limits, Plan};
+use warploom_graph::{DType, Graph, Source};
+use warploom_trace::{Track, copy, span};
+
+use crate::cache::Cache;
+use crate::context::Context;
+use crate::cpp::CudaCpp;
+use crate::driver::{Device, Driver, Gpu};
+use crate::executable::Ready;
+use crate::kernels::Kernels;
+use crate::memory::GpuMemory;
+use crate::nvrtc::Compiler;
+use crate::search::Search;
+use crate::transfer::Transfer;
+
+/// The executor of one GPU.
+pub struct Cuda {
+    capabilities: Capabilities,
+    kernels: Kernels,
+    transfer: Transfer,
+    limit: Option<usize>,
+    limits: Limits,
+    // Last: everything above is the device's.
+    context: Arc<Context>,
+}
+
+impl Cuda {
+    /// Opens the GPU with this number, or the first.
+    ///
+    /// # Errors
+    /// [`DeviceError::Missing`] with what is missing and what to do, [`DeviceError::Failed`] when the driver does not open it.
+    pub fn open(index: Option<usize>) -> Result<Cuda, DeviceError> {
+        let search = Search::here();
+        let driver = Driver::open(&search)?;
+        let gpu = driver.gpu(index.unwrap_or(0))?;
+        let compiler = Compiler::open(&search, Some(driver.version))?;
+        let capabilities = Capabilities {
+            id: gpu.id(),
+            name: gpu.name.clone(),
+            // Kernels are written for devices whose registers have 32 bits.
+            dtypes: DType::ALL.iter().copied().filter(|dtype| *dtype != DType::F64).collect(),
+            slab_bytes: gpu.limits.argument_bytes,
+            alignment: gpu.limits.alignment,
+            in_place: true,
+            threads: 1,
+            memory_bytes: Some(gpu.memory_bytes),
+        };
+        let limits = gpu.limits;
+        let device = Device::open(&driver, gpu)?;
+        let kernels = Kernels::new(&device, compiler, Cache::of_user())?;
+        let context = Arc::new(Context::new(device)?);
+        let transfer = Transfer::new(context.clone());
+        Ok(Cuda { capabilities, kernels, transfer, limit: None, limits, context })
+    }
+
+    /// The same, refusing to hold more than `bytes` of device memory at once.
+    pub fn with_memory_limit(self, bytes: usize) -> Cuda {
+        let capabilities = Capabilities { memory_bytes: Some(bytes), ..self.capabilities };
+        Cuda { limit: Some(bytes), capabilities, ..self }
+    }
+
+    /// What it runs on.
+    pub fn gpu(&self) -> &Gpu {
+        &self.context.device.gpu
+    }
+
+    /// As [`Executor::prepare`], with dispatches that somebody else made.
+    ///
+    /// # Errors
+    /// [`DeviceError::Unsupported`] that names the kernel when its source is rejected or exceeds the device's limits.
+    pub fn prepare_plan(
+        &self,
+        program: Arc<Program>,
+        plan: &Plan,
+    ) -> Result<Arc<dyn Executable>, DeviceError> {
+        self.context.device.health.check()?;
+        Ok(Arc::new(Ready::new(self.context.clone(), &self.kernels, program, plan)?))
+    }
+}
+
+impl Target for Cuda {
+    fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    fn workspace_bytes(&self, step: &Step) -> usize {
+        warploom_gpu::workspace_bytes(step, &self.limits)
+    }
+
+    fn claims(&self, _: &str, _: &Graph, sources: &[Source]) -> bool {
+        warploom_gpu::source(sources, &CudaCpp).is_some()
+    }
+
+    fn written(&self, program: &Program) -> Result<Vec<WrittenKernel>, DeviceError> {
+        let plan = warploom_gpu::plan(program, &self.limits, &CudaCpp)?;
+        let written = |dispatch: &Dispatch| WrittenKernel {
+            name: dispatch.name.clone(),
+            source: dispatch.source.clone(),
+            workgroup: dispatch.workgroup,
+            groups: dispatch.groups,
+            shared_bytes: dispatch.shared_bytes,
+            operations: dispatch.operations,
+            traffic: dispatch.traffic,
+        };
+        Ok(plan.each().into_iter().map(written).collect())
+    }
+}
+
+impl Executor for Cuda {
+    fn target(&self) -> &dyn Target {
+        self
+    }
+
+    fn allocate(&self, bytes: usize) -> Result<Memory, DeviceError> {
+        Ok(Arc::new(GpuMemory::new(&self.context, bytes, self.limit)?))
+    }
+
+    fn upload(&self, memory: &Memory, offset: usize, bytes: &[u8]) -> Result<Token, DeviceError> {
+        let _span = copy("to the device", bytes.len());
+        self.transfer.upload(GpuMemory::of(memory, &self.context)?, offset, bytes)
+    }
+
+    fn download(&self, memory: &Memory, offset: usize, bytes: &mut [u8]) -> Result<(), DeviceError> {
+        let _span = copy("to the host", bytes.len());
+        self.transfer.download(GpuMemory::of(memory, &self.context)?, offset, bytes)
+    }
+
+    fn copy(&self, source: &Memory, destination: &Memory, bytes: usize) -> Result<Token, DeviceError> {
+        let source = GpuMemory::of(source, &self.context)?;
+        let _span = copy("on the device", bytes);
+        self.transfer.copy(source, GpuMemory::of(destination, &self.context)?, bytes)
+    }
+
+    fn prepare(&self, program: Arc<Program>) -> Result<Arc<dyn Executable>, DeviceError> {
+        let plan = warploom_gpu::plan(&program, &self.limits, &CudaCpp)?;
+        self.prepare_plan(program, &plan)
+    }
+
+    fn wait(&self, token: Token) -> Result<(), DeviceError> {
+        let _span = span(Track::Host, || "wait");
+        self.context.wait(token)
+    }
+
+    fn statistics(&self) -> Statistics {
+        self.context.counters.read()
+    }
+}

@@ -1,0 +1,41 @@
+// What kernels are written in beside C++ itself.
+template <class To, class From> __device__ inline To bitcast(From from) {
+    return __builtin_bit_cast(To, from);
+}
+
+template <class T> __device__ inline T select(T if_false, T if_true, bool condition) {
+    return condition ? if_true : if_false;
+}
+
+__device__ inline f32 fma(f32 a, f32 b, f32 c) {
+    return fmaf(a, b, c);
+}
+
+__device__ inline f32 abs(f32 x) {
+    return fabsf(x);
+}
+
+__device__ inline f32 floor(f32 x) {
+    return floorf(x);
+}
+
+__device__ inline i32 min(i32 a, i32 b) {
+    return a < b ? a : b;
+}
+
+__device__ inline u32 min(u32 a, u32 b) {
+    return a < b ? a : b;
+}
+
+__device__ inline i32 max(i32 a, i32 b) {
+    return a > b ? a : b;
+}
+
+__device__ inline u32 max(u32 a, u32 b) {
+    return a > b ? a : b;
+}
+
+// Never from a cache that does not see what other threads wrote.
+__device__ inline u32 load_atomic(const u32 *word) {
+    return *(const volatile u32 *)word;
+}

@@ -1,0 +1,249 @@
+//! Plans made ready: kernels checked and loaded, and divided into what is recorded as one.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use warploom_device::DeviceError;
+use warploom_gpu::{Dispatch, Node, Plan, Root};
+
+use crate::driver::{Gpu, Module};
+use crate::kernels::Kernels;
+
+/// Kernels of one recording. Each takes about a kilobyte of the driver's memory and microseconds to record; what loops
+/// repeat beyond it is launched again.
+pub(crate) const MOST_KERNELS: usize = 4096;
+
+/// A plan made ready.
+pub(crate) struct Prepared {
+    /// Each once.
+    pub kernels: Vec<ReadyKernel>,
+    /// Memories that kernels see, each once.
+    pub roots: Vec<Root>,
+    /// What is recorded, as positions of kernels in order.
+    pub recordings: Vec<Vec<usize>>,
+    pub parts: Vec<Part>,
+}
+
+/// What a launch does, in order.
+#[derive(PartialEq, Debug)]
+pub(crate) enum Part {
+    /// A recording, by position.
+    Recording(usize),
+    /// All of these, this many times.
+    Repeat(usize, Vec<Part>),
+}
+
+/// One kernel and how it is launched.
+pub(crate) struct ReadyKernel {
+    pub module: Arc<Module>,
+    pub workgroup: u32,
+    pub groups: [u32; 3],
+    /// Of each argument, the position of its root and the bytes from there: first and past the last.
+    pub arguments: Vec<(usize, usize, usize)>,
+}
+
+pub(crate) fn prepare(gpu: &Gpu, kernels: &Kernels, plan: &Plan) -> Result<Prepared, DeviceError> {
+    let dispatches: Vec<&Dispatch> = plan.each().into_iter().filter(|kernel| has_work(kernel)).collect();
+    dispatches.iter().try_for_each(|kernel| check(gpu, kernel))?;
+    let modules = kernels.get(&dispatches)?;
+    let (mut roots, mut known) = (Vec::new(), HashMap::new());
+    let mut ready = Vec::with_capacity(dispatches.len());
+    for (dispatch, module) in dispatches.iter().zip(modules) {
+        let arguments = dispatch.arguments.iter().map(|argument| {
+            let position = *known.entry(argument.root).or_insert_with(|| {
+                roots.push(argument.root);
+                roots.len() - 1
+            });
+            (position, argument.offset, argument.offset.saturating_add(argument.bytes))
+        });
+        ready.push(ReadyKernel {
+            module,
+            workgroup: dispatch.workgroup,
+            groups: dispatch.groups,
+            arguments: arguments.collect(),
+        });
+    }
+    let mut next = 0;
+    let tree = numbered(&plan.nodes, &mut next);
+    let mut division = Division::default();
+    let parts = division.divide(&tree);
+    Ok(Prepared { kernels: ready, roots, recordings: division.recordings, parts })
+}
+
+/// The driver does not take a launch of no workgroups.
+fn has_work(kernel: &Dispatch) -> bool {
+    !kernel.groups.contains(&0)
+}
+
+/// Whether a kernel keeps to the device's limits.
+fn check(gpu: &Gpu, kernel: &Dispatch) -> Result<(), DeviceError> {
+    let limits = &gpu.limits;
+    let groups = kernel.groups.into_iter().max().unwrap_or(0);
+    let bytes = kernel.arguments.iter().map(|argument| argument.bytes).max().unwrap_or(0);
+    let off = kernel.arguments.iter().map(|argument| argument.offset % limits.alignment).max().unwrap_or(0);
+    let rules = [
+        ("invocations of a workgroup", kernel.workgroup as usize, limits.workgroup as usize),
+        ("workgroups along an axis", groups as usize, limits.groups as usize),
+        ("bytes shared by a workgroup", kernel.shared_bytes, limits.shared_bytes),
+        ("arguments", kernel.arguments.len(), limits.arguments),
+        ("bytes of an argument", bytes, limits.argument_bytes),
+        ("bytes between an argument and its alignment", off, 0),
+    ];
+    match rules.into_iter().find(|(_, asked, most)| asked > most) {
+        None => Ok(()),
+        Some((what, asked, most)) => Err(DeviceError::Unsupported(format!(
+            "kernel {} has {asked} {what}; {} takes at most {most}",
+            kernel.name, gpu.name
+        ))),
+    }
+}
+
+/// A plan's nodes with kernels as positions.
+enum Numbered {
+    Kernel(usize),
+    Repeat(usize, Vec<Numbered>),
+}
+
+fn numbered(nodes: &[Node], next: &mut usize) -> Vec<Numbered> {
+    let mut number = |node: &Node| match node {
+        Node::Dispatch(kernel) => has_work(kernel).then(|| {
+            *next += 1;
+            Numbered::Kernel(*next - 1)
+        }),
+        Node::Repeat(times, body) => Some(Numbered::Repeat(*times, numbered(body, next))),
+    };
+    nodes.iter().filter_map(&mut number).collect()
+}
+
+/// Kernels of one run.
+fn count(nodes: &[Numbered]) -> usize {
+    let count = |node: &Numbered| match node {
+        Numbered::Kernel(_) => 1,
+        Numbered::Repeat(times, body) => times.saturating_mul(count(body)),
+    };
+    nodes.iter().map(count).fold(0, usize::saturating_add)
+}
+
+fn unroll(nodes: &[Numbered], into: &mut Vec<usize>) {
+    for node in nodes {
+        match node {
+            Numbered::Kernel(kernel) => into.push(*kernel),
+            Numbered::Repeat(times, body) => (0..*times).for_each(|_| unroll(body, into)),
+        }
+    }
+}
+
+#[derive(Default)]
+struct Division {
+    recordings: Vec<Vec<usize>>,
+    /// What the next recording holds so far.
+    open: Vec<usize>,
+}
+
+impl Division {
+    /// The parts of a run, as few recordings as the bound allows.
+    fn divide(&mut self, nodes: &[Numbered]) -> Vec<Part> {
+        let mut parts = Vec::new();
+        for node in nodes {
+            match node {
+                Numbered::Kernel(kernel) => {
+                    self.room(1, &mut parts);
+                    self.open.push(*kernel);
+                }
+                Numbered::Repeat(times, body) => self.repeat(*times, body, &mut parts),
+            }
+        }
+        self.room(MOST_KERNELS, &mut parts);
+        parts
+    }
+
+    fn repeat(&mut self, times: usize, body: &[Numbered], parts: &mut Vec<Part>) {
+        let each = count(body);
+        if times == 0 || each == 0 {
+            return;
+        }
+        let total = times.saturating_mul(each);
+        if total <= MOST_KERNELS {
+            self.room(total, parts);
+            (0..times).for_each(|_| unroll(body, &mut self.open));
+            return;
+        }
+        self.room(MOST_KERNELS, parts);
+        let rounds = MOST_KERNELS / each;
+        if rounds == 0 {
+            let inner = self.divide(body);
+            parts.push(Part::Repeat(times, inner));
+            return;
+        }
+        (0..rounds).for_each(|_| unroll(body, &mut self.open));
+        let mut inner = Vec::new();
+        self.room(MOST_KERNELS, &mut inner);
+        parts.push(Part::Repeat(times / rounds, inner));
+        (0..times % rounds).for_each(|_| unroll(body, &mut self.open));
+    }
+
+    /// Closes the open recording where it has no room for so many kernels more.
+    fn room(&mut self, kernels: usize, parts: &mut Vec<Part>) {
+        if !self.open.is_empty() && self.open.len() + kernels > MOST_KERNELS {
+            self.recordings.push(std::mem::take(&mut self.open));
+            parts.push(Part::Recording(self.recordings.len() - 1));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(parts: &[Part], recordings: &[Vec<usize>], order: &mut Vec<usize>, launches: &mut usize) {
+        for part in parts {
+            match part {
+                Part::Recording(position) => {
+                    *launches += 1;
+                    order.extend(&recordings[*position]);
+                }
+                Part::Repeat(times, inner) => {
+                    (0..*times).for_each(|_| run(inner, recordings, order, launches));
+                }
+            }
+        }
+    }
+
+    /// Whatever the division, the order is that of the plan; gives the launches and the kernels recorded.
+    fn divided(nodes: &[Numbered]) -> (usize, usize) {
+        let mut division = Division::default();
+        let parts = division.divide(nodes);
+        assert!(division.recordings.iter().all(|recording| recording.len() <= MOST_KERNELS));
+        let (mut expected, mut order, mut launches) = (Vec::new(), Vec::new(), 0);
+        unroll(nodes, &mut expected);
+        run(&parts, &division.recordings, &mut order, &mut launches);
+        assert!(order == expected);
+        (launches, division.recordings.iter().map(Vec::len).sum())
+    }
+
+    use Numbered::{Kernel, Repeat};
+
+    #[test]
+    fn what_fits_is_one_recording() {
+        let nodes = [Kernel(0), Repeat(100, vec![Kernel(1), Repeat(3, vec![Kernel(2)])]), Kernel(3)];
+        assert_eq!(divided(&nodes), (1, 402));
+        assert_eq!(divided(&[]), (0, 0));
+        assert_eq!(divided(&[Repeat(0, vec![Kernel(0)]), Repeat(5, vec![])]), (0, 0));
+    }
+
+    #[test]
+    fn long_loops_launch_a_recording_again() {
+        // 1,365 rounds of 3 fit; 7 times, and 445 rounds with the kernel behind.
+        let nodes = [Kernel(0), Repeat(10_000, vec![Kernel(1), Kernel(2), Kernel(3)]), Kernel(4)];
+        assert_eq!(divided(&nodes), (1 + 7 + 1, 1 + 4095 + 3 * 445 + 1));
+        let inner = Repeat(5_000, vec![Kernel(0)]);
+        let (launches, recorded) = divided(&[Repeat(10, vec![inner, Kernel(1)])]);
+        assert_eq!((launches, recorded), (20, 4096 + 905));
+    }
+
+    #[test]
+    fn many_kernels_in_a_row_are_several_recordings() {
+        let nodes: Vec<Numbered> = (0..10_000).map(Kernel).collect();
+        assert_eq!(divided(&nodes), (3, 10_000));
+    }
+}
