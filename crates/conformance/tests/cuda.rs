@@ -7,7 +7,7 @@
 use warploom_compile::Options;
 use warploom_conformance::generate::generate_of;
 use warploom_conformance::ops::{casts, elementwise, products};
-use warploom_conformance::run::{Case, compare, compiled, run_program, to_bytes};
+use warploom_conformance::run::{Case, Outcome, compare, compiled, run_program, to_bytes};
 use warploom_cuda::CudaCpp;
 use warploom_device::{BufferSpec, Class, Program, Target};
 use warploom_emulate::{Emulated, is_available, sanitized};
@@ -25,7 +25,7 @@ const LIMITS: Limits = Limits {
     arguments: 64,
     argument_bytes: 1 << 40,
     alignment: 256,
-    parallel: 1 << 16,
+    parallel: 1 << 18,
 };
 
 fn device(limits: Limits) -> Option<Emulated> {
@@ -43,17 +43,18 @@ fn tolerance(dtype: DType) -> f64 {
 }
 
 /// Runs cases by name, whose kernels are compiled together; panics with all that are wrong.
-fn check(device: &Emulated, cases: &[(String, Case)]) {
-    let mut wrong = Vec::new();
+fn check(device: &Emulated, cases: &[(String, Case)]) -> Vec<Outcome> {
+    let (mut outcomes, mut wrong) = (Vec::with_capacity(cases.len()), Vec::new());
     for cases in cases.chunks(50) {
         let programs: Vec<_> = cases
             .iter()
             .map(|(name, case)| compiled(case, device, Options::default()).expect(name).program)
             .collect();
-        device.preload(&programs).expect("the kernels are C++");
+        device.preload(&programs).expect("its kernels are C++");
         for ((name, case), program) in cases.iter().zip(programs) {
-            let outcome = run_program(case, device, program).and_then(|outcome| compare(case, &outcome));
-            wrong.extend(outcome.err().map(|e| format!("{name}: {e}")));
+            let outcome = run_program(case, device, program).expect(name);
+            wrong.extend(compare(case, &outcome).err().map(|e| format!("{name}: {e}")));
+            outcomes.push(outcome);
         }
     }
     assert!(
@@ -63,6 +64,7 @@ fn check(device: &Emulated, cases: &[(String, Case)]) {
         cases.len(),
         wrong[..wrong.len().min(30)].join("\n")
     );
+    outcomes
 }
 
 #[test]
@@ -73,15 +75,23 @@ fn every_op_and_cast_in_every_dtype_it_has() {
     check(&device, &cases);
 }
 
+/// Sums are exact, so that all tiles give the same bits, and one of them is compared with the interpreter.
 #[test]
 fn products_in_every_tile() {
     let Some(mut device) = device(LIMITS) else { return };
+    let cases = products();
+    let first = check(&device, &cases);
     // The last has launches over several axes, with workgroups to spare.
-    for (parallel, groups) in
-        [(1 << 6, LIMITS.groups), (5000, LIMITS.groups), (1 << 18, LIMITS.groups), (5000, 37)]
-    {
+    for (parallel, groups) in [(1 << 6, LIMITS.groups), (5000, LIMITS.groups), (5000, 37)] {
         device = device.with_limits(Limits { parallel, groups, ..LIMITS });
-        check(&device, &products());
+        let program =
+            |(name, case): &(String, Case)| compiled(case, &device, Options::default()).expect(name).program;
+        let programs: Vec<Program> = cases.iter().map(program).collect();
+        device.preload(&programs).expect("its kernels are C++");
+        for (((name, case), program), first) in cases.iter().zip(programs).zip(&first) {
+            let outcome = run_program(case, &device, program).expect(name);
+            assert!(outcome.same_bits(first, case), "{name} is another on {parallel} in parallel");
+        }
     }
 }
 
