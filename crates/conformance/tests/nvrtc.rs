@@ -16,7 +16,7 @@ use warploom_gpu::Limits;
 #[test]
 fn every_kernel_is_machine_code_without_spills() {
     let Some(nvrtc) = Nvrtc::find() else { return };
-    let programs = std::env::var("WARPLOOM_PROGRAMS").ok().and_then(|n| n.parse().ok()).unwrap_or(40);
+    let programs = std::env::var("WARPLOOM_PROGRAMS").ok().and_then(|n| n.parse().ok()).unwrap_or(100);
     let own = Limits {
         workgroup: 1024,
         groups: 65535,
