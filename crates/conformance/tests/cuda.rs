@@ -111,6 +111,15 @@ fn random_programs_agree_with_the_interpreter() {
     random(LIMITS, 60);
 }
 
+/// In these, one memory holds floats for a kernel and smaller elements, written in whole words, for another of its dispatch.
+#[test]
+fn memory_is_used_for_words_and_for_parts_of_words() {
+    let Some(device) = device(LIMITS) else { return };
+    let dtypes = device.capabilities().dtypes.clone();
+    let cases = [777, 960].map(|seed| (format!("seed {seed}"), generate_of(seed, &dtypes).0));
+    check(&device, &cases);
+}
+
 #[test]
 fn random_programs_agree_on_few_cores() {
     random(Limits { parallel: 1 << 6, ..LIMITS }, 40);

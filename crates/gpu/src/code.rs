@@ -274,6 +274,11 @@ impl<'a> Code<'a> {
         word: &str,
     ) -> Result<(), DeviceError> {
         let (argument, at) = self.locate(buffer, dtype, index, true)?;
+        // Memory that another kernel of the dispatch uses for elements of a word is declared for those.
+        let word = match self.elements[argument] {
+            Elements::Words(held) => reinterpret(word, DType::U32, held),
+            Elements::Atomic | Elements::Faults => word.to_owned(),
+        };
         self.line(format!("a{argument}[({at}) / {}u] = {word};", 4 / dtype.bytes().clamp(1, 4)));
         Ok(())
     }
