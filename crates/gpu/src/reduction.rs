@@ -18,8 +18,8 @@ struct Shape {
     along_sweep: bool,
 }
 
-/// By rule; `together` points have one workgroup, all points have the device where it is absent.
-fn shape(code: &Code<'_>, kernel: &Kernel, together: Option<usize>) -> Shape {
+/// By rule, of the kernel and the limits alone: a kernel that shares a dispatch has the bits that it has alone.
+fn shape(code: &Code<'_>, kernel: &Kernel) -> Shape {
     let limits = code.context.limits;
     let (all, sweep) = (kernel.points().max(1), kernel.sweep().max(1));
     let workgroup = workgroup(limits) as usize;
@@ -32,10 +32,7 @@ fn shape(code: &Code<'_>, kernel: &Kernel, together: Option<usize>) -> Shape {
     };
     let axes = kernel.space.len() + kernel.reduced.len();
     let along_sweep = reads_along(axes - 1) > reads_along(kernel.space.len() - 1);
-    let wanted = match together {
-        Some(together) => workgroup / together.max(1).next_power_of_two(),
-        None => (limits.parallel as usize).div_ceil(all),
-    };
+    let wanted = (limits.parallel as usize).div_ceil(all);
     // A row of memory is read by as many neighbours as a cache line has elements.
     let wanted = if along_sweep && limits.parallel > 4096 { wanted.max(32) } else { wanted };
     let threads = previous_power(wanted.min(workgroup).min(sweep / 2));
@@ -44,13 +41,12 @@ fn shape(code: &Code<'_>, kernel: &Kernel, together: Option<usize>) -> Shape {
 
 /// Points of a workgroup.
 pub(crate) fn points_each(code: &Code<'_>, kernel: &Kernel) -> u64 {
-    u64::from(shape(code, kernel, None).points)
+    u64::from(shape(code, kernel).points)
 }
 
 /// Writes a kernel with reductions.
 pub(crate) fn write(code: &mut Code<'_>, kernel: &Kernel, share: Share<'_>) -> Result<(), DeviceError> {
-    let together = if let Share::Range { most, .. } = share { Some(most) } else { None };
-    let shape = shape(code, kernel, together);
+    let shape = shape(code, kernel);
     let Shape { points, threads, .. } = shape;
     match share {
         Share::Own(group) => {

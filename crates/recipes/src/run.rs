@@ -13,6 +13,8 @@ use crate::schema::Recipe;
 use crate::source::{Splits, labelled};
 use crate::summary::{epoch_line, failed, memory, scores_kept, summary};
 use serde_json::Value;
+use std::fs;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::{Instant, SystemTime};
@@ -93,20 +95,54 @@ impl Outcome {
 /// What is wrong with data, shapes, folder or device. A refused resume leaves the folder as it was.
 pub fn train(recipe: &Recipe, options: &Options<'_>) -> Result<Trained> {
     let Some(path) = &options.trace else { return run(recipe, options) };
-    // A place that cannot be written is found before the run, not after it.
-    write_atomically(path, &[])?;
+    check_timeline(path, &run_folder(recipe, options))?;
     trace::begin();
     let trained = run(recipe, options);
+    let timeline = trace::end();
+    if timeline.events.is_empty() {
+        return trained;
+    }
     let mut bytes = Vec::new();
-    trace::end().write(&mut bytes).map_err(Error::io("write", path))?;
-    write_atomically(path, &bytes)?;
-    trained
+    timeline.write(&mut bytes).map_err(Error::io("write", path))?;
+    let written = write_atomically(path, &bytes);
+    // What is wrong with the run is said first.
+    trained.and_then(|trained| written.map(|()| trained))
+}
+
+/// Where a run is kept.
+fn run_folder(recipe: &Recipe, options: &Options<'_>) -> PathBuf {
+    options.out.clone().unwrap_or_else(|| PathBuf::from("runs").join(&recipe.name))
+}
+
+/// Whether a timeline may be written here, before there is one: nothing but an older timeline is replaced.
+fn check_timeline(path: &Path, run: &Path) -> Result<()> {
+    let refuse = |kind: ErrorKind, what: &str| {
+        Err(Error::io("write the timeline to", path)(std::io::Error::new(kind, what.to_owned())))
+    };
+    let Ok(found) = fs::metadata(path) else {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        if folder.is_dir() || folder == run {
+            return Ok(());
+        }
+        return refuse(ErrorKind::NotFound, "there is no such folder");
+    };
+    if !found.is_file() {
+        return refuse(ErrorKind::InvalidInput, "it is no regular file");
+    }
+    let mut beginning = [0; trace::BEGINNING.len()];
+    let file = fs::File::open(path).map_err(Error::io("read", path))?;
+    let is_timeline =
+        { &file }.read_exact(&mut beginning).is_ok() && beginning == trace::BEGINNING.as_bytes();
+    if found.len() > 0 && !is_timeline {
+        return refuse(ErrorKind::AlreadyExists, "it is no timeline and would be lost; give another name");
+    }
+    Ok(())
 }
 
 fn run(recipe: &Recipe, options: &Options<'_>) -> Result<Trained> {
     let (began, started) = (SystemTime::now(), Instant::now());
     let mut recipe = settled(recipe);
-    let path = options.out.clone().unwrap_or_else(|| PathBuf::from("runs").join(&recipe.name));
+    let path = run_folder(&recipe, options);
     let automatic = recipe.train.batch.examples().is_none();
     if automatic && options.resume && path.join("recipe.toml").is_file() {
         // The number that the run was begun with.

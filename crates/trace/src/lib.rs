@@ -5,6 +5,8 @@
 
 mod write;
 
+pub use write::BEGINNING;
+
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};

@@ -5,6 +5,9 @@ use crate::{Event, Timeline, Track};
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
+/// What every file of a timeline begins with.
+pub const BEGINNING: &str = "{\"displayTimeUnit\":\"ms\",";
+
 /// Rows of the format are threads; those of a track begin here.
 fn row(event: &Event) -> u32 {
     match event.track {
@@ -30,7 +33,7 @@ impl Timeline {
     /// # Errors
     /// Those of the writer.
     pub fn write(&self, to: &mut impl Write) -> io::Result<()> {
-        write!(to, "{{\"displayTimeUnit\":\"ms\",\"otherData\":{{\"left_out\":{}}}", self.left_out)?;
+        write!(to, "{BEGINNING}\"otherData\":{{\"left_out\":{}}}", self.left_out)?;
         to.write_all(b",\"traceEvents\":[\n")?;
         write!(
             to,

@@ -2,6 +2,7 @@
 
 use crate::common::{Folder, Ran};
 use serde_json::Value;
+use std::fs;
 use std::process::Command;
 
 /// Hides every Vulkan driver.
@@ -183,4 +184,24 @@ fn for_people_each_check_is_a_line_and_the_end_says_what_to_do() {
     }
     let help = folder.run("doctor --help").ok().out;
     assert!(help.contains("Examples:") && !help.contains("--here"), "{help}");
+}
+
+/// Kernels have the bits in a shared dispatch that they have alone: a launch of two steps is what its rounds make one by one.
+#[test]
+fn a_launch_of_several_steps_is_verified() {
+    let folder = Folder::new();
+    let list = devices(&mut folder.command());
+    let Some(gpu) = list.iter().find(|device| device["kind"] != "cpu" && device["problem"].is_null()) else {
+        return;
+    };
+    let row =
+        |i: i32| format!("{},{},{}\n", f64::from(i % 7) * 0.3, f64::from(i % 5) - 1.5, f64::from(i % 3));
+    let rows: String = (0..32).map(row).collect();
+    fs::write(folder.path("rows.csv"), format!("a,b,y\n{rows}")).unwrap();
+    let recipe = "name = 'rows'\ntask = 'regression'\n[data]\nkind = 'csv'\npath = 'rows.csv'\n[split]\nvalidation = 0\n\
+                  test = 0\n[model]\nlayers = [{ kind = 'dense', units = 32 }, 'dense']\n[train]\nepochs = 1\nbatch = 16\n\
+                  optimizer = 'sgd'\n";
+    fs::write(folder.path("rows.toml"), recipe).unwrap();
+    let ran = folder.run(&format!("train rows.toml device={} --verify", gpu["id"].as_str().unwrap())).ok();
+    assert!(ran.err.contains("verified "), "{}", ran.err);
 }
