@@ -5,7 +5,10 @@ use smallvec::smallvec;
 use warploom_graph::convolve::{ConvolveAxes, SpatialWindow};
 use warploom_graph::elementwise::TypeRule;
 use warploom_graph::interpret::Array;
-use warploom_graph::{Builder, ContractAxes, DType, Elementwise, Graph, Op, Origin, Recording, Type};
+use warploom_graph::{
+    Builder, ContractAxes, DType, Elementwise, ElementwiseMethods, Graph, Op, Origin, Recording, Reduction,
+    Type,
+};
 
 /// Every elementwise op in each of `dtypes` that it takes, by name. Results may differ by `tolerance(dtype)`.
 pub fn elementwise(dtypes: &[DType], tolerance: impl Fn(DType) -> f64) -> Vec<(String, Case)> {
@@ -86,6 +89,23 @@ pub fn products() -> Vec<(String, Case)> {
         }
     }
     cases
+}
+
+/// `softmax(x)` of each row, and its sum over the rows.
+pub fn softmax(rows: usize, columns: usize) -> Case {
+    let builder = Builder::new(Graph::new(), Origin::here());
+    let x = builder.parameter(Type::new(DType::F32, &[rows, columns]));
+    let largest = x.reduce_keep(Reduction::Max, &[1]).broadcast(&[rows, columns]);
+    let powers = (x - largest).exp();
+    let sums = powers.reduce_keep(Reduction::Sum, &[1]).broadcast(&[rows, columns]);
+    let softmax = powers / sums;
+    let over_rows = softmax.reduce(Reduction::Sum, &[0]);
+    let results = vec![softmax.value(), over_rows.value()];
+    let mut graph = builder.finish();
+    graph.set_results(results);
+    let noise = (0..rows * columns).map(|i| ((i * 7919 % 1009) as f64 / 101.0).sin() * 6.0);
+    let argument = Array::new(Type::new(DType::F32, &[rows, columns]), noise);
+    Case { recording: Recording::stateless(graph), arguments: vec![argument], tolerance: 1e-5 }
 }
 
 /// A program of one op on two tensors of f32 of a few whole numbers, whose sums of products are exact.

@@ -6,12 +6,11 @@
 use std::sync::Arc;
 use warploom_compile::Options;
 use warploom_conformance::generate::generate_of;
-use warploom_conformance::ops::{casts, elementwise, products};
+use warploom_conformance::ops::{casts, elementwise, products, softmax};
 use warploom_conformance::run::{Case, compare, compiled, run, run_program};
 use warploom_device::{Executor, Target, Verifying};
 use warploom_gpu::Limits;
-use warploom_graph::interpret::Array;
-use warploom_graph::{Builder, DType, ElementwiseMethods, Graph, Origin, Recording, Reduction, Type};
+use warploom_graph::DType;
 use warploom_wgpu::{Wgpu, adapters};
 
 fn device() -> Option<Wgpu> {
@@ -122,23 +121,6 @@ fn kernels_over_rows_share_a_dispatch() {
         assert_eq!(kernels.len(), 2, "[{rows}, {columns}]: {shape:?}");
         compare(&case, &run_program(&case, &device, program).expect("it runs")).expect("it agrees");
     }
-}
-
-/// `softmax(x)` of each row, and its sum over the rows.
-fn softmax(rows: usize, columns: usize) -> Case {
-    let builder = Builder::new(Graph::new(), Origin::here());
-    let x = builder.parameter(Type::new(DType::F32, &[rows, columns]));
-    let largest = x.reduce_keep(Reduction::Max, &[1]).broadcast(&[rows, columns]);
-    let powers = (x - largest).exp();
-    let sums = powers.reduce_keep(Reduction::Sum, &[1]).broadcast(&[rows, columns]);
-    let softmax = powers / sums;
-    let over_rows = softmax.reduce(Reduction::Sum, &[0]);
-    let results = vec![softmax.value(), over_rows.value()];
-    let mut graph = builder.finish();
-    graph.set_results(results);
-    let noise = (0..rows * columns).map(|i| ((i * 7919 % 1009) as f64 / 101.0).sin() * 6.0);
-    let argument = Array::new(Type::new(DType::F32, &[rows, columns]), noise);
-    Case { recording: Recording::stateless(graph), arguments: vec![argument], tolerance: 1e-5 }
 }
 
 /// Every kernel as the device runs it, against the reference of the kernel form.

@@ -43,8 +43,8 @@ pub(crate) struct ReadyKernel {
 }
 
 pub(crate) fn prepare(gpu: &Gpu, kernels: &Kernels, plan: &Plan) -> Result<Prepared, DeviceError> {
-    let dispatches: Vec<&Dispatch> = plan.each().into_iter().filter(|kernel| has_work(kernel)).collect();
-    dispatches.iter().try_for_each(|kernel| check(gpu, kernel))?;
+    let dispatches: Vec<&Dispatch> = plan.each().into_iter().filter(|kernel| kernel.has_work()).collect();
+    dispatches.iter().try_for_each(|kernel| kernel.check(&gpu.limits, &gpu.name))?;
     let modules = kernels.get(&dispatches)?;
     let (mut roots, mut known) = (Vec::new(), HashMap::new());
     let mut ready = Vec::with_capacity(dispatches.len());
@@ -70,34 +70,6 @@ pub(crate) fn prepare(gpu: &Gpu, kernels: &Kernels, plan: &Plan) -> Result<Prepa
     Ok(Prepared { kernels: ready, roots, recordings: division.recordings, parts })
 }
 
-/// The driver does not take a launch of no workgroups.
-fn has_work(kernel: &Dispatch) -> bool {
-    !kernel.groups.contains(&0)
-}
-
-/// Whether a kernel keeps to the device's limits.
-fn check(gpu: &Gpu, kernel: &Dispatch) -> Result<(), DeviceError> {
-    let limits = &gpu.limits;
-    let groups = kernel.groups.into_iter().max().unwrap_or(0);
-    let bytes = kernel.arguments.iter().map(|argument| argument.bytes).max().unwrap_or(0);
-    let off = kernel.arguments.iter().map(|argument| argument.offset % limits.alignment).max().unwrap_or(0);
-    let rules = [
-        ("invocations of a workgroup", kernel.workgroup as usize, limits.workgroup as usize),
-        ("workgroups along an axis", groups as usize, limits.groups as usize),
-        ("bytes shared by a workgroup", kernel.shared_bytes, limits.shared_bytes),
-        ("arguments", kernel.arguments.len(), limits.arguments),
-        ("bytes of an argument", bytes, limits.argument_bytes),
-        ("bytes between an argument and its alignment", off, 0),
-    ];
-    match rules.into_iter().find(|(_, asked, most)| asked > most) {
-        None => Ok(()),
-        Some((what, asked, most)) => Err(DeviceError::Unsupported(format!(
-            "kernel {} has {asked} {what}; {} takes at most {most}",
-            kernel.name, gpu.name
-        ))),
-    }
-}
-
 /// A plan's nodes with kernels as positions.
 enum Numbered {
     Kernel(usize),
@@ -106,7 +78,7 @@ enum Numbered {
 
 fn numbered(nodes: &[Node], next: &mut usize) -> Vec<Numbered> {
     let mut number = |node: &Node| match node {
-        Node::Dispatch(kernel) => has_work(kernel).then(|| {
+        Node::Dispatch(kernel) => kernel.has_work().then(|| {
             *next += 1;
             Numbered::Kernel(*next - 1)
         }),

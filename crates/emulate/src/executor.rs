@@ -110,16 +110,7 @@ impl Target for Emulated {
     }
 
     fn written(&self, program: &Program) -> Result<Vec<WrittenKernel>, DeviceError> {
-        let written = |dispatch: &Dispatch| WrittenKernel {
-            name: dispatch.name.clone(),
-            source: dispatch.source.clone(),
-            workgroup: dispatch.workgroup,
-            groups: dispatch.groups,
-            shared_bytes: dispatch.shared_bytes,
-            operations: dispatch.operations,
-            traffic: dispatch.traffic,
-        };
-        Ok(self.plan(program)?.each().into_iter().map(written).collect())
+        Ok(self.plan(program)?.written())
     }
 }
 

@@ -1,6 +1,8 @@
 //! What a program becomes on a GPU: dispatches of written kernels over places in memory.
 
+use crate::limits::Limits;
 use crate::place::Root;
+use warploom_device::{DeviceError, WrittenKernel};
 
 /// A program as dispatches, in order.
 #[derive(Clone, PartialEq, Debug)]
@@ -60,7 +62,53 @@ pub struct Argument {
     pub writable: bool,
 }
 
+impl Dispatch {
+    /// Whether it computes anything: some drivers do not take a launch of no workgroups.
+    pub fn has_work(&self) -> bool {
+        !self.groups.contains(&0)
+    }
+
+    /// Whether it keeps to a device's limits.
+    ///
+    /// # Errors
+    /// [`DeviceError::Unsupported`] with the first limit that it exceeds; `device` is the name that the message has.
+    pub fn check(&self, limits: &Limits, device: &str) -> Result<(), DeviceError> {
+        let groups = self.groups.into_iter().max().unwrap_or(0);
+        let bytes = self.arguments.iter().map(|argument| argument.bytes).max().unwrap_or(0);
+        let off = self.arguments.iter().map(|argument| argument.offset % limits.alignment).max().unwrap_or(0);
+        let rules = [
+            ("invocations of a workgroup", self.workgroup as usize, limits.workgroup as usize),
+            ("workgroups along an axis", groups as usize, limits.groups as usize),
+            ("bytes shared by a workgroup", self.shared_bytes, limits.shared_bytes),
+            ("arguments", self.arguments.len(), limits.arguments),
+            ("bytes of an argument", bytes, limits.argument_bytes),
+            ("bytes between an argument and its alignment", off, 0),
+        ];
+        match rules.into_iter().find(|(_, asked, most)| asked > most) {
+            None => Ok(()),
+            Some((what, asked, most)) => Err(DeviceError::Unsupported(format!(
+                "kernel {} has {asked} {what}; {device} takes at most {most}",
+                self.name
+            ))),
+        }
+    }
+}
+
 impl Plan {
+    /// The kernels with their sources, for people.
+    pub fn written(&self) -> Vec<WrittenKernel> {
+        let written = |dispatch: &Dispatch| WrittenKernel {
+            name: dispatch.name.clone(),
+            source: dispatch.source.clone(),
+            workgroup: dispatch.workgroup,
+            groups: dispatch.groups,
+            shared_bytes: dispatch.shared_bytes,
+            operations: dispatch.operations,
+            traffic: dispatch.traffic,
+        };
+        self.each().into_iter().map(written).collect()
+    }
+
     /// Dispatches of one run of the program.
     pub fn dispatches(&self) -> usize {
         fn count(nodes: &[Node]) -> usize {

@@ -7,7 +7,7 @@ use warploom_device::{
     Capabilities, DeviceError, Executable, Executor, Memory, Program, Statistics, Step, Target, Token,
     WrittenKernel,
 };
-use warploom_gpu::{Dispatch, Limits, Plan};
+use warploom_gpu::{Limits, Plan};
 use warploom_graph::{DType, Graph, Source};
 use warploom_trace::{Track, copy, span};
 
@@ -132,17 +132,7 @@ impl Target for Wgpu {
     }
 
     fn written(&self, program: &Program) -> Result<Vec<WrittenKernel>, DeviceError> {
-        let plan = warploom_gpu::plan(program, &self.limits, &Wgsl)?;
-        let written = |dispatch: &Dispatch| WrittenKernel {
-            name: dispatch.name.clone(),
-            source: dispatch.source.clone(),
-            workgroup: dispatch.workgroup,
-            groups: dispatch.groups,
-            shared_bytes: dispatch.shared_bytes,
-            operations: dispatch.operations,
-            traffic: dispatch.traffic,
-        };
-        Ok(plan.each().into_iter().map(written).collect())
+        Ok(warploom_gpu::plan(program, &self.limits, &Wgsl)?.written())
     }
 }
 

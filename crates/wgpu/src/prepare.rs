@@ -45,40 +45,12 @@ pub(crate) fn prepare(
     pipelines: &Pipelines,
     plan: &Plan,
 ) -> Result<Prepared, DeviceError> {
-    let kernels: Vec<&Dispatch> = plan.each().into_iter().filter(|kernel| has_work(kernel)).collect();
-    kernels.iter().try_for_each(|kernel| check(context, kernel))?;
+    let kernels: Vec<&Dispatch> = plan.each().into_iter().filter(|kernel| kernel.has_work()).collect();
+    kernels.iter().try_for_each(|kernel| kernel.check(&context.adapter.limits, &context.adapter.name))?;
     let pipelines = pipelines.get(&kernels)?.into_iter();
     let mut preparation = Preparation { pipelines, binders: Vec::new(), known: HashMap::new() };
     let nodes = preparation.nodes(&plan.nodes);
     Ok(Prepared { nodes, binders: preparation.binders })
-}
-
-/// Some drivers do not take a dispatch of no workgroups.
-fn has_work(kernel: &Dispatch) -> bool {
-    !kernel.groups.contains(&0)
-}
-
-/// Whether a kernel keeps to the device's limits.
-fn check(context: &Context, kernel: &Dispatch) -> Result<(), DeviceError> {
-    let limits = &context.adapter.limits;
-    let groups = kernel.groups.into_iter().max().unwrap_or(0);
-    let bytes = kernel.arguments.iter().map(|argument| argument.bytes).max().unwrap_or(0);
-    let off = kernel.arguments.iter().map(|argument| argument.offset % limits.alignment).max().unwrap_or(0);
-    let rules = [
-        ("invocations of a workgroup", kernel.workgroup as usize, limits.workgroup as usize),
-        ("workgroups along an axis", groups as usize, limits.groups as usize),
-        ("bytes shared by a workgroup", kernel.shared_bytes, limits.shared_bytes),
-        ("arguments", kernel.arguments.len(), limits.arguments),
-        ("bytes of an argument", bytes, limits.argument_bytes),
-        ("bytes between an argument and its alignment", off, 0),
-    ];
-    match rules.into_iter().find(|(_, asked, most)| asked > most) {
-        None => Ok(()),
-        Some((what, asked, most)) => Err(DeviceError::Unsupported(format!(
-            "kernel {} has {asked} {what}; {} takes at most {most}",
-            kernel.name, context.adapter.name
-        ))),
-    }
 }
 
 struct Preparation<P> {
@@ -99,7 +71,7 @@ impl<P: Iterator<Item = Arc<Pipeline>>> Preparation<P> {
     }
 
     fn dispatch(&mut self, kernel: &Dispatch) -> Option<ReadyDispatch> {
-        let pipeline = has_work(kernel).then(|| self.pipelines.next())??;
+        let pipeline = kernel.has_work().then(|| self.pipelines.next())??;
         let binders = &mut self.binders;
         let binder = *self.known.entry(kernel.arguments.clone()).or_insert_with(|| {
             binders.push(Binder::new(pipeline.clone(), kernel.arguments.clone()));
