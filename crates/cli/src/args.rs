@@ -28,6 +28,7 @@ pub enum Command {
     /// List the built-in recipes
     Recipes(Recipes),
     /// Run benchmark workloads
+    #[command(after_help = BENCH_EXAMPLES)]
     Bench(Bench),
     /// List the devices of this machine
     #[command(after_help = DEVICES_EXAMPLES)]
@@ -36,6 +37,16 @@ pub enum Command {
     #[command(after_help = DOCTOR_EXAMPLES)]
     Doctor(Doctor),
 }
+
+const BENCH_EXAMPLES: &str = "\
+gpu-check examines a GPU within minutes and writes one page: every op and random programs against the reference, losses as on \
+the CPU, memory as planned, and the workloads side by side with PyTorch and JAX where they are found. Exit code 3 where the \
+GPU computes wrongly.
+
+Examples:
+  warploom bench W3,W4                      two workloads on the CPU
+  warploom bench digits --devices cpu,gpu   a recipe on two devices
+  warploom bench gpu-check --peers peers    a GPU from all sides, as gpu-check.html";
 
 const DEVICES_EXAMPLES: &str = "\
 Examples:
@@ -162,7 +173,8 @@ pub struct New {
 
 #[derive(Args)]
 pub struct Bench {
-    /// Identifiers or names such as W3 or mlp, separated by commas, or all; or a recipe, trained on each device
+    /// Identifiers or names such as W3 or mlp, separated by commas, or all; or a recipe, trained on each device; or
+    /// gpu-check
     #[arg(required_unless_present = "first_step")]
     pub workload: Option<String>,
     /// key=value, for any key of a recipe
@@ -170,15 +182,27 @@ pub struct Bench {
     /// Print one JSON object a line
     #[arg(long)]
     pub json: bool,
-    /// Seconds to measure each phase
-    #[arg(long, default_value_t = 4.0)]
-    pub budget: f64,
+    /// Seconds to measure each phase [default: 4, of gpu-check 0.5]
+    #[arg(long)]
+    pub budget: Option<f64>,
     /// Threads of the CPU [default: all]
     #[arg(long)]
     pub threads: Option<usize>,
-    /// One or more, separated by commas, to compare
-    #[arg(long, alias = "device", default_value = "cpu", value_name = "DEVICE,…")]
-    pub devices: String,
+    /// One or more, separated by commas, to compare [default: cpu, of gpu-check gpu]
+    #[arg(long, alias = "device", value_name = "DEVICE,…")]
+    pub devices: Option<String>,
+    /// gpu-check: a folder with bench_torch.py and bench_jax.py, to run the same work with other frameworks
+    #[arg(long, value_name = "DIR")]
+    pub peers: Option<PathBuf>,
+    /// gpu-check: the Python that has the other frameworks
+    #[arg(long, default_value = "python3", value_name = "PROGRAM")]
+    pub python: PathBuf,
+    /// gpu-check: ends after so many minutes with what it has
+    #[arg(long, default_value_t = 9.0, value_name = "N")]
+    pub minutes: f64,
+    /// gpu-check: the report; its numbers stand beside it as .json
+    #[arg(long, default_value = "gpu-check.html", value_name = "FILE")]
+    pub out: PathBuf,
     /// Run one training step of W3 and say so
     #[arg(long, hide = true, value_name = "ID")]
     pub first_step: Option<String>,

@@ -1,7 +1,9 @@
 //! `warploom bench`: the workloads on which frameworks are compared, each in a process of its own so that its peak of
 //! resident memory is its own, printed as the scripts for other frameworks print theirs.
 
+mod conformance;
 mod devices;
+mod gpu_check;
 mod kernels;
 mod measure;
 mod networks;
@@ -21,6 +23,9 @@ use warploom::tensor::Device;
 use warploom::{Error, Result};
 use workloads::{Workload, chosen};
 
+/// Seconds for each phase.
+const BUDGET: f64 = 4.0;
+
 /// What a workload is told.
 pub struct Setting {
     device: Device,
@@ -29,15 +34,25 @@ pub struct Setting {
 
 pub fn run(given: &Bench) -> Ended {
     end_at_once();
-    if !(given.budget >= 0.0 && given.budget.is_finite()) {
-        return Err(Error::invalid(format!("--budget is {}; give seconds, 0 and more", given.budget)));
+    if let Some(budget) = given.budget.filter(|budget| !(*budget >= 0.0 && budget.is_finite())) {
+        return Err(Error::invalid(format!("--budget is {budget}; give seconds, 0 and more")));
     }
-    let devices: Vec<&str> = given.devices.split(',').map(str::trim).collect();
+    let asked = given.workload.as_deref().unwrap_or("all");
+    if asked == gpu_check::NAME {
+        return gpu_check::run(given);
+    }
+    let named = given.devices.as_deref().unwrap_or("cpu");
+    let devices: Vec<&str> = named.split(',').map(str::trim).collect();
     // What is not there is found before anything is measured.
     for device in &devices {
         Device::named(device)?;
     }
-    let asked = given.workload.as_deref().unwrap_or("all");
+    let setting = || -> Result<Setting> {
+        Ok(Setting { device: Device::named(named)?, budget: given.budget.unwrap_or(BUDGET) })
+    };
+    if (asked, given.here) == (conformance::NAME, true) {
+        return conformance::run(&setting()?);
+    }
     if let (Err(no_workload), false) = (chosen(asked), given.here) {
         let is_recipe = asked.ends_with(".toml") || recipes::built_in().iter().any(|row| row.name == asked);
         if !is_recipe {
@@ -47,7 +62,7 @@ pub fn run(given: &Bench) -> Ended {
         return devices::compare(given, asked, &devices);
     }
     if let Some(id) = &given.first_step {
-        let device = Device::named(&given.devices)?;
+        let device = Device::named(named)?;
         return match id.as_str() {
             "W3" | "mlp" => networks::first_step(&device).map(|()| ExitCode::SUCCESS),
             _ => Err(Error::invalid(format!("the first step of {id} is not built; W3 is"))),
@@ -55,7 +70,7 @@ pub fn run(given: &Bench) -> Ended {
     }
     let chosen = chosen(asked)?;
     if given.here {
-        let setting = Setting { device: Device::named(&given.devices)?, budget: given.budget };
+        let setting = setting()?;
         if given.sweep {
             networks::sweep(&setting)?;
             return Ok(ExitCode::SUCCESS);
@@ -112,7 +127,7 @@ fn start(workload: &Workload, device: &str, given: &Bench) -> Result<Child> {
     let program = std::env::current_exe().map_err(Error::io("find", std::path::Path::new("this program")))?;
     let mut command = Command::new(&program);
     command.args(["bench", workload.id, "--here", "--json", "--device", device]);
-    command.args(["--budget", &given.budget.to_string()]).stdout(Stdio::piped());
+    command.args(["--budget", &given.budget.unwrap_or(BUDGET).to_string()]).stdout(Stdio::piped());
     if let Some(threads) = given.threads {
         command.env("WARPLOOM_THREADS", threads.to_string());
     }

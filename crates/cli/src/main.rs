@@ -3,6 +3,7 @@
 
 mod args;
 mod bench;
+mod child;
 mod commands;
 mod interrupt;
 mod output;

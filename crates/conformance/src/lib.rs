@@ -6,3 +6,4 @@ pub mod generate;
 pub mod mutate;
 pub mod ops;
 pub mod run;
+pub mod suite;

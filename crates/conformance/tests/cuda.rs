@@ -6,13 +6,14 @@
 
 use warploom_compile::Options;
 use warploom_conformance::generate::generate_of;
-use warploom_conformance::ops::{casts, elementwise, products, softmax};
+use warploom_conformance::ops::{products, softmax};
 use warploom_conformance::run::{Case, Outcome, compare, compiled, run_program, to_bytes};
+use warploom_conformance::suite::ops;
 use warploom_cuda::CudaCpp;
 use warploom_device::{BufferSpec, Class, Program, Target};
 use warploom_emulate::{Emulated, is_available, sanitized};
 use warploom_gpu::{FAULT_WORDS, Limits, Plan, Root};
-use warploom_graph::{DType, ParameterRole};
+use warploom_graph::ParameterRole;
 
 /// Those of GPUs since the year 2020.
 const LIMITS: Limits = Limits {
@@ -27,16 +28,6 @@ const LIMITS: Limits = Limits {
 
 fn device(limits: Limits) -> Option<Emulated> {
     is_available().then(|| Emulated::new(&CudaCpp, limits))
-}
-
-/// Kernels are compiled without contraction, and divide and take roots exactly.
-fn tolerance(dtype: DType) -> f64 {
-    match dtype {
-        DType::F16 => 2e-3,
-        DType::BF16 => 1e-2,
-        DType::F32 | DType::F64 => 1e-6,
-        DType::Bool | DType::U8 | DType::I32 | DType::U32 => 0.0,
-    }
 }
 
 /// Runs cases by name, whose kernels are compiled together; panics with all that are wrong.
@@ -67,9 +58,7 @@ fn check(device: &Emulated, cases: &[(String, Case)]) -> Vec<Outcome> {
 #[test]
 fn every_op_and_cast_in_every_dtype_it_has() {
     let Some(device) = device(LIMITS) else { return };
-    let dtypes = device.capabilities().dtypes.clone();
-    let cases: Vec<_> = elementwise(&dtypes, tolerance).into_iter().chain(casts(&dtypes)).collect();
-    check(&device, &cases);
+    check(&device, &ops(&device));
 }
 
 /// Sums are exact, so that all tiles give the same bits, and one of them is compared with the interpreter.

@@ -6,9 +6,10 @@
 use std::sync::Arc;
 use warploom_compile::Options;
 use warploom_conformance::generate::generate_of;
-use warploom_conformance::ops::{casts, elementwise, products, softmax};
-use warploom_conformance::run::{Case, compare, compiled, run, run_program};
-use warploom_device::{Executor, Target, Verifying};
+use warploom_conformance::ops::{elementwise, products, softmax};
+use warploom_conformance::run::{compare, compiled, run_program};
+use warploom_conformance::suite::{check, gpu_tolerance, ops};
+use warploom_device::{Target, Verifying};
 use warploom_gpu::Limits;
 use warploom_graph::DType;
 use warploom_wgpu::{Wgpu, adapters};
@@ -22,26 +23,11 @@ fn device() -> Option<Wgpu> {
     Some(Wgpu::open(Some(0)).expect("the first adapter opens"))
 }
 
-/// What may separate results of a GPU, whose division and square root are not correctly rounded.
-fn tolerance(dtype: DType) -> f64 {
-    match dtype {
-        DType::F16 => 2e-3,
-        DType::BF16 => 1e-2,
-        DType::F32 | DType::F64 => 1e-6,
-        DType::Bool | DType::U8 | DType::I32 | DType::U32 => 0.0,
-    }
-}
-
-fn check(case: &Case, device: &dyn Executor) -> Result<(), String> {
-    compare(case, &run(case, device, Options::default())?)
-}
-
 #[test]
 fn every_op_and_cast_in_every_dtype_it_has() {
     let Some(device) = device() else { return };
-    let dtypes = device.capabilities().dtypes.clone();
     let mut wrong = Vec::new();
-    for (name, case) in elementwise(&dtypes, tolerance).into_iter().chain(casts(&dtypes)) {
+    for (name, case) in ops(&device) {
         wrong.extend(check(&case, &device).err().map(|e| format!("{name}: {e}")));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -134,7 +120,7 @@ fn random_programs_pass_when_they_are_verified() {
         let (case, _) = generate_of(seed, &dtypes);
         wrong.extend(check(&case, &verifying).err().map(|e| format!("seed {seed}: {e}")));
     }
-    for (name, case) in elementwise(&[DType::F32, DType::I32], tolerance) {
+    for (name, case) in elementwise(&[DType::F32, DType::I32], gpu_tolerance) {
         wrong.extend(check(&case, &verifying).err().map(|e| format!("{name}: {e}")));
     }
     println!("{}", verifying.verification());

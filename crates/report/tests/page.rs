@@ -114,6 +114,27 @@ fn nothing_at_all_is_a_page() {
 }
 
 #[test]
+fn a_sheet_is_well_formed_whatever_it_says() {
+    for text in ["plain", "</td><script>alert(1)</script>&\0", ""] {
+        let text = text.to_owned();
+        let part = Part {
+            heading: text.clone(),
+            notes: vec![text.clone()],
+            columns: vec![(text.clone(), true), (text.clone(), false)],
+            // A row may be short, and may be too long.
+            rows: (0..4).map(|cells| vec![text.clone(); cells]).collect(),
+        };
+        let results = vec![(text.clone(), text.clone())];
+        let (kind, subtitle) = (text.clone(), Some(text.clone()));
+        let page =
+            Sheet { kind, name: text, subtitle, results, parts: vec![part, Part::default()] }.to_html();
+        check(&page).unwrap();
+        assert_eq!(page.matches("<script").count(), 1);
+    }
+    check(&Sheet::default().to_html()).unwrap();
+}
+
+#[test]
 fn texts_cannot_leave_their_place() {
     let attack = "</script></style><script>alert(1)</script>\"'<!--]]>&\0";
     let page = filled(attack, 1.0, 3).to_html();

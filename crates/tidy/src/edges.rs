@@ -57,7 +57,7 @@ pub const TABLE: &[Row] = &[
         ],
         &["gpu", "emulate"],
     ),
-    row("cli", &["warploom"], &[]),
+    row("cli", &["report", "conformance", "warploom"], &[]),
     row("tidy", &[], &[]),
 ];
 

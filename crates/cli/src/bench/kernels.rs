@@ -51,14 +51,14 @@ fn one(
     work: Work,
     body: impl FnOnce(&[Tensor]) -> Tensor,
 ) -> Result<()> {
-    let Setting { device, budget } = setting;
+    let device = &setting.device;
     let specs: Vec<InputSpec> = shapes.iter().map(|shape| InputSpec::new(DType::F32, shape)).collect();
     let recorded = device.record(&specs, |inputs| vec![body(inputs)])?;
     let mut bound = recorded.bind(1)?;
     for (input, shape) in shapes.iter().enumerate() {
         bound.upload(0, input, &noise(input as u32, shape.iter().product()))?;
     }
-    let samples = measure_launches(*budget, &mut bound)?;
+    let samples = measure_launches(setting, &mut bound)?;
     let (unit, amount, digits) = match work {
         Work::Flops(flops) => ("gflops", flops, 10.0),
         Work::Bytes(bytes) => ("gbps", bytes, 100.0),

@@ -1,6 +1,7 @@
 //! Timing on a machine that others use too: blocks of 100 ms in which other processes took more than 5 % of it are left
 //! out where enough others remain, as in the scripts for the other frameworks.
 
+use super::Setting;
 use std::time::{Duration, Instant};
 use warploom::Result;
 use warploom::tensor::Bound;
@@ -9,6 +10,9 @@ const WARM_UP: f64 = 0.7;
 const BLOCK: f64 = 0.1;
 const LEAST: usize = 7;
 const MOST: usize = 2000;
+/// Seconds of launches that are waited for together.
+const TOGETHER: f64 = 0.05;
+const MOST_TOGETHER: usize = 50;
 /// Seconds in all that a measurement waits for the machine to calm down.
 const PATIENCE: f64 = 45.0;
 
@@ -41,16 +45,29 @@ impl Samples {
     }
 }
 
-/// Measures launches of a program on memories of its own.
-pub fn measure_launches(budget: f64, bound: &mut Bound) -> Result<Samples> {
-    measure(
-        budget,
-        || Ok(()),
-        || {
+/// Measures launches of a program on memories of its own. On a GPU several are waited for together, as in a training loop
+/// and in the scripts for the other frameworks: what the host does for one overlaps with another.
+pub fn measure_launches(setting: &Setting, bound: &mut Bound) -> Result<Samples> {
+    let mut launch = |times: usize| {
+        for _ in 0..times {
             bound.launch(0)?;
-            Ok(bound.wait(0)?)
-        },
-    )
+        }
+        Ok(bound.wait(0)?)
+    };
+    if setting.device.id() == "cpu" {
+        return measure(setting.budget, || Ok(()), || launch(1));
+    }
+    let mut one = || -> Result<f64> {
+        let started = Instant::now();
+        launch(1)?;
+        Ok(started.elapsed().as_secs_f64())
+    };
+    let first = one()?;
+    let together = ((TOGETHER / one()?) as usize).clamp(1, MOST_TOGETHER);
+    let mut samples = measure(setting.budget, || Ok(()), || launch(together))?;
+    samples.ms.iter_mut().for_each(|ms| *ms /= together as f64);
+    samples.first_ms = first * 1e3;
+    Ok(samples)
 }
 
 /// A handful of launches after one that does not count, however disturbed: enough to tell which of two devices is faster.

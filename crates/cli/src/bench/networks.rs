@@ -98,18 +98,19 @@ impl Network {
 
     /// Training and inference.
     fn run(&self, setting: &Setting) -> Result<()> {
-        let Setting { device, budget } = setting;
+        let device = &setting.device;
         let model = (self.build)(self.input, device)?;
         debug_assert_eq!(model.parameter_count()?, self.parameters);
         for (mode, gated) in [("recorded", false), ("gated", true)] {
             let (recorded, mut bound) = self.training(&model, self.train_batch, gated)?;
-            let samples = measure_launches(*budget, &mut bound)?;
+            let samples = measure_launches(setting, &mut bound)?;
             let compile_ms = recorded.compile_ms();
             let batch = Some(self.train_batch);
             let row = Row { workload: self.workload, mode, phase: "train", batch, compile_ms };
             let mut extra = Map::new();
             extra.insert("program_compile_ms".into(), json!((compile_ms * 1e3).round() / 1e3));
             extra.insert("planned_bytes".into(), json!(recorded.plan().total()));
+            extra.insert("peak_bytes".into(), json!(device.statistics().peak_bytes));
             extra.insert("kernels".into(), json!(recorded.kernels_per_run()));
             emit(&row, device, &samples, extra);
         }
@@ -119,7 +120,7 @@ impl Network {
             let recorded = device.record(&specs, |inputs| vec![model.forward(&inputs[0], Mode::Evaluate)])?;
             let mut bound = recorded.bind(1)?;
             bound.upload(0, 0, &noise(0, shape.iter().product()))?;
-            let samples = measure_launches(*budget, &mut bound)?;
+            let samples = measure_launches(setting, &mut bound)?;
             let compile_ms = recorded.compile_ms();
             let batch = Some(size);
             let row = Row { workload: self.workload, mode: "recorded", phase: "infer", batch, compile_ms };

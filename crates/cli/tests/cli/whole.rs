@@ -149,6 +149,29 @@ fn benchmarks_print_rows() {
     folder.run("bench W99").fails(2, &["no workload `W99`", "W3 mlp"]);
 }
 
+/// The other framework is a shell script here, and the time is too short for all that there is to do.
+#[test]
+#[cfg(unix)]
+fn a_device_is_checked_from_all_sides_within_its_time() {
+    let folder = Folder::new();
+    let row = r#"{"framework":"torch","mode":"compile","workload":"W3_mlp","phase":"train","batch":128,"ms_median":0.001}"#;
+    folder.write("peers/bench_torch.py", format!("echo '{row}'\n").as_bytes());
+    let begun = std::time::Instant::now();
+    let check = "bench gpu-check --device cpu --minutes 0.2 --budget 0.02 --peers peers --python sh --out a.html --json";
+    let ran = folder.run(check);
+    assert!(begun.elapsed().as_secs() < 60);
+    let found: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    let written = std::fs::read(folder.path("a.json")).unwrap();
+    assert_eq!(serde_json::from_slice::<serde_json::Value>(&written).unwrap(), found);
+    assert!(std::fs::read_to_string(folder.path("a.html")).unwrap().contains("ops and casts"));
+    assert!(found["conformance"][0]["ran"].as_u64().unwrap() > 100, "{found}");
+    assert!(
+        found["conformance"].as_array().unwrap().iter().all(|part| part["wrong"] == serde_json::json!([]))
+    );
+    folder.run("bench gpu-check --device cpu --peers nowhere").fails(2, &["nowhere has no bench_torch.py"]);
+    folder.run("bench gpu-check --minutes 0").fails(2, &["--minutes is 0"]);
+}
+
 #[test]
 fn verified_training_checks_every_kernel_and_gives_the_same_bits() {
     let folder = Folder::new();

@@ -4,14 +4,12 @@ use super::note;
 use crate::data::Report;
 use crate::format::{self, counted, duration, quantity, shortened};
 use crate::markup::Markup;
+use crate::page::top;
 
 /// Writes the head of the page.
 pub fn write(report: &Report, page: &mut Markup) {
     page.element("header", &[], |header| {
-        header.element("div", &[("class", &"top")], |top| {
-            top.labelled("span", &[], "Warploom · report of a run");
-            top.labelled("button", &[("id", &"theme"), ("type", &"button"), ("hidden", &"")], "Dark");
-        });
+        top("report of a run", header);
         header.labelled("h1", &[], shortened(&report.name, 120));
         if let Some(line) = subtitle(report) {
             header.labelled("p", &[("class", &"subtitle")], line);

@@ -1,18 +1,13 @@
 //! An examination in a process of its own, which a driver may crash or hang.
 
+use crate::child;
 use serde_json::Value;
-use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::thread;
+use std::process::Command;
 use std::time::{Duration, Instant};
 use warploom::device::{Check, Status};
 
 /// How long it may take: a software adapter on a busy machine needs seconds.
 const LIMIT: Duration = Duration::from_secs(120);
-
-/// How often a process is asked whether it has ended.
-const TURN: Duration = Duration::from_millis(10);
 
 const ADVICE: &str = "update the GPU's driver, or restart the machine; VK_DRIVER_FILES leaves out all Vulkan drivers but \
                       those that it names; until it works, use device = \"cpu\"";
@@ -31,68 +26,22 @@ pub fn examine(part: &str) -> Vec<Check> {
 }
 
 fn run(part: &str, mut command: Command, limit: Duration) -> Vec<Check> {
-    let deadline = Instant::now() + limit;
-    let started = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
-    let mut child = match started {
-        Ok(child) => child,
+    let ended = match child::run(&mut command, Instant::now() + limit) {
+        Ok(ended) => ended,
         Err(error) => {
             return vec![Check::problem(true, part, format!("no process starts for it: {error}"), ADVICE)];
         }
     };
-    let (lines, said) = (lines(child.stdout.take()), lines(child.stderr.take()));
-    let mut checks: Vec<Check> = until(&lines, deadline).iter().filter_map(|line| parse(line)).collect();
-    let reason = match ended(&mut child, deadline) {
+    let mut checks: Vec<Check> = ended.lines.iter().filter_map(|line| parse(line)).collect();
+    let reason = match ended.status {
         Some(status) if status.success() => return checks,
         Some(status) => format!("its driver ended the process ({status})"),
-        None => {
-            // A process that waits for hardware may outlive this; nobody waits for it.
-            let _ = child.kill();
-            format!("its driver did not answer within {} s", limit.as_secs())
-        }
+        None => format!("its driver did not answer within {} s", limit.as_secs()),
     };
-    let said = until(&said, Instant::now() + TURN);
-    let last = said.iter().rev().find(|line| !line.trim().is_empty());
-    let last = last.map_or(String::new(), |line| format!("; its last words: {}", line.trim()));
+    let last = ended.last_words.map_or(String::new(), |line| format!("; its last words: {line}"));
     let after = checks.last().map_or(String::new(), |check| format!(" after the check \"{}\"", check.name));
     checks.push(Check::problem(true, part, format!("{reason}{after}{last}"), ADVICE));
     checks
-}
-
-/// Lines of a stream as they come, read by a thread that ends with the stream.
-fn lines(stream: Option<impl Read + Send + 'static>) -> Receiver<String> {
-    let (sender, receiver) = channel();
-    if let Some(stream) = stream {
-        thread::spawn(move || {
-            for line in BufReader::new(stream).lines().map_while(Result::ok) {
-                if sender.send(line).is_err() {
-                    break;
-                }
-            }
-        });
-    }
-    receiver
-}
-
-/// The lines that come before the stream ends or the time is over.
-fn until(lines: &Receiver<String>, deadline: Instant) -> Vec<String> {
-    let mut all = Vec::new();
-    loop {
-        match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-            Ok(line) => all.push(line),
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return all,
-        }
-    }
-}
-
-/// How it ended; nothing when it has not in time.
-fn ended(child: &mut Child, deadline: Instant) -> Option<ExitStatus> {
-    loop {
-        match child.try_wait() {
-            Ok(Some(status)) => return Some(status),
-            Ok(None) if Instant::now() < deadline => thread::sleep(TURN),
-            Ok(None) | Err(_) => return None,
-        }
-    }
 }
 
 fn parse(line: &str) -> Option<Check> {

@@ -1,0 +1,211 @@
+//! `warploom bench gpu-check`: what there is to know of a GPU, within minutes, as one page.
+//!
+//! Every part runs in a process of its own, with a deadline: a driver that crashes or hangs is a finding like any other. What
+//! is found so far is written after each part. `found` holds it, `speed` compares, `page` draws, `peers` knows how the other
+//! frameworks' scripts are called.
+
+mod found;
+mod page;
+mod peers;
+mod speed;
+
+use crate::args::Bench;
+use crate::child;
+use crate::commands::Ended;
+use crate::output::{line, note};
+use found::Found;
+use peers::Peer;
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::path::Path;
+use std::process::{Command, ExitCode};
+use std::time::{Duration, Instant};
+use warploom::tensor::Device;
+use warploom::{Error, Result};
+
+/// What it is called on the command line.
+pub const NAME: &str = "gpu-check";
+
+/// The exit code where the device computes wrongly.
+const WRONG: u8 = 3;
+
+/// Seconds for each phase of a workload, where the user does not say.
+const BUDGET: f64 = 0.5;
+
+/// The share of the time that conformance may take, of which the larger part goes to random programs.
+const CONFORMANCE: f64 = 0.2;
+
+/// The most that one process may take of all the time: a first compilation by another framework takes a minute.
+const ONE: f64 = 0.25;
+
+/// In the order of what there is to learn from them, should time run out.
+const WORKLOADS: [&str; 6] = ["W3", "W5", "W4", "W11", "W1", "W2"];
+
+/// Those whose losses are fixed by their definition.
+const PROGRAMS: [&str; 2] = ["W1", "W2"];
+
+pub fn run(given: &Bench) -> Ended {
+    if !(given.minutes > 0.0 && given.minutes.is_finite()) {
+        return Err(Error::invalid(format!("--minutes is {}; give more than 0", given.minutes)));
+    }
+    let device = Device::named(given.devices.as_deref().unwrap_or("gpu"))?;
+    let peers = match &given.peers {
+        Some(folder) => peers::find(folder, &given.python, &device)?,
+        None => Vec::new(),
+    };
+    let seconds = given.minutes * 60.0;
+    let mut check = Check {
+        given,
+        id: device.id().to_owned(),
+        began: Instant::now(),
+        length: Duration::from_secs_f64(seconds.min(1e6)),
+        found: Found::new(&device, given.peers.is_some()),
+        took: HashMap::new(),
+    };
+    check.write()?;
+    check.system()?;
+    check.conformance()?;
+    check.programs()?;
+    check.workloads(&peers)?;
+    check.end()
+}
+
+/// A check under way.
+struct Check<'a> {
+    given: &'a Bench,
+    /// The device's.
+    id: String,
+    began: Instant,
+    length: Duration,
+    found: Found,
+    /// How long each kind of process took the last time.
+    took: HashMap<String, Duration>,
+}
+
+impl Check<'_> {
+    /// The machine, as `doctor` sees it.
+    fn system(&mut self) -> Result<()> {
+        let rows = self.own("system", &["doctor", "--json", "--device", &self.id.clone()], ONE)?;
+        self.found.system = rows.into_iter().next_back();
+        self.write()
+    }
+
+    fn conformance(&mut self) -> Result<()> {
+        let budget = (self.length.as_secs_f64() * CONFORMANCE).to_string();
+        let id = self.id.clone();
+        let words = ["bench", super::conformance::NAME, "--here", "--budget", &budget, "--device", &id];
+        // Programs under way when the budget ends go on to their end.
+        self.found.conformance = self.own("conformance", &words, 2.0 * CONFORMANCE)?;
+        self.write()
+    }
+
+    /// The same losses on the device and on the CPU.
+    fn programs(&mut self) -> Result<()> {
+        for workload in PROGRAMS {
+            let mut ids = vec!["cpu".to_owned(), self.id.clone()];
+            ids.dedup();
+            for id in ids {
+                let words = ["bench", workload, "--here", "--json", "--budget", "0", "--device", &id];
+                let rows = self.own(&format!("losses of {workload} on {id}"), &words, ONE)?;
+                self.found.programs.extend(rows);
+            }
+        }
+        self.write()
+    }
+
+    /// Rounds over all workloads, each framework in turn, for as long as another round of a process fits in.
+    fn workloads(&mut self, peers: &[Peer]) -> Result<()> {
+        let budget = self.given.budget.unwrap_or(BUDGET).to_string();
+        for round in 0.. {
+            let mut ran = false;
+            for workload in WORKLOADS {
+                let id = self.id.clone();
+                let name = format!("{workload} with warploom");
+                if self.fits(&name) {
+                    let words = ["bench", workload, "--here", "--json", "--budget", &budget, "--device", &id];
+                    let rows = self.own(&name, &words, ONE)?;
+                    self.found.add_rows(rows, round);
+                    ran = true;
+                }
+                for peer in peers.iter().filter(|peer| peer.has(workload)) {
+                    let name = format!("{workload} with {}", peer.name);
+                    if self.fits(&name) {
+                        let rows = self.process(&name, &mut peer.command(workload, &budget), ONE)?;
+                        self.found.add_rows(rows, round);
+                        ran = true;
+                    } else if round == 0 {
+                        self.found.leave_out(&name, "no time was left");
+                    }
+                }
+                self.write()?;
+            }
+            // Without others, one round says it all.
+            if !ran || peers.is_empty() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether what took so long the last time, if it ran before, ends in time now.
+    fn fits(&self, name: &str) -> bool {
+        let left = self.length.saturating_sub(self.began.elapsed());
+        let least = Duration::from_secs(2);
+        left > self.took.get(name).map_or(least, |took| *took + *took / 10)
+    }
+
+    /// What this program prints, as JSON.
+    fn own(&mut self, name: &str, words: &[&str], share: f64) -> Result<Vec<Value>> {
+        let program = std::env::current_exe().map_err(Error::io("find", Path::new("this program")))?;
+        self.process(name, Command::new(program).args(words), share)
+    }
+
+    /// Runs a process for at most a share of all the time; the JSON values that it prints. What goes wrong is a finding.
+    fn process(&mut self, name: &str, command: &mut Command, share: f64) -> Result<Vec<Value>> {
+        let (now, end) = (Instant::now(), self.began + self.length);
+        let deadline = end.min(now + self.length.mul_f64(share.min(1.0)));
+        let since = self.began.elapsed().as_secs();
+        note(format_args!("{:>2}:{:02} {name}", since / 60, since % 60));
+        // The machine is ours: nobody waits for calm.
+        let ended = child::run(command.env("PEERS_WAIT_MAX", "1"), deadline);
+        let ended = ended.map_err(Error::io("start", Path::new(command.get_program())))?;
+        self.took.insert(name.to_owned(), now.elapsed());
+        let words = ended.last_words.map_or(String::new(), |words| format!(": {words}"));
+        match ended.status {
+            Some(status) if status.success() => {}
+            Some(status) => self.found.leave_out(name, &format!("it ended with {status}{words}")),
+            None => self.found.leave_out(name, &format!("it took more than {} s", now.elapsed().as_secs())),
+        }
+        Ok(ended.lines.iter().filter_map(|line| serde_json::from_str(line).ok()).collect())
+    }
+
+    /// Writes the page and its numbers.
+    fn write(&mut self) -> Result<()> {
+        self.found.seconds = self.began.elapsed().as_secs_f64();
+        let out = &self.given.out;
+        page::sheet(&self.found).write(out).map_err(Error::io("write", out))?;
+        let numbers = out.with_extension("json");
+        let beside = out.with_extension(format!("json.{}", std::process::id()));
+        let text = format!("{:#}\n", self.found.to_json());
+        let written = std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, &numbers));
+        written.map_err(Error::io("write", &numbers))
+    }
+
+    fn end(&mut self) -> Ended {
+        self.write()?;
+        let is_right = self.found.is_right();
+        if self.given.json {
+            line(self.found.to_json());
+        } else {
+            self.found.results().iter().for_each(|(name, value)| line(format_args!("{name}: {value}")));
+            line(format_args!("the report is in {}", self.given.out.display()));
+        }
+        Ok(if is_right { ExitCode::SUCCESS } else { ExitCode::from(WRONG) })
+    }
+}
+
+/// A number with so many digits behind the point.
+fn rounded(number: f64, digits: i32) -> Value {
+    let scale = 10f64.powi(digits);
+    json!((number * scale).round() / scale)
+}
