@@ -31,7 +31,11 @@ fn exchange(builder: &Builder, axes: &[usize], product: Value) -> Option<Value> 
         return None;
     }
     let flip = |pairs: &[(usize, usize)]| pairs.iter().map(|p| (p.1, p.0)).collect();
-    let flipped = ContractAxes { batch: flip(&contraction.batch), sum: flip(&contraction.sum) };
+    let flipped = ContractAxes {
+        batch: flip(&contraction.batch),
+        sum: flip(&contraction.sum),
+        arithmetic: contraction.arithmetic,
+    };
     builder.try_apply(Op::Contract(flipped), &[operands[1], operands[0]]).ok()
 }
 
@@ -55,6 +59,7 @@ fn gather_axes(builder: &Builder, axes: &ContractAxes, lhs: Value, rhs: Value) -
     let gathered = ContractAxes {
         batch: (0..batch).map(|i| (i, i)).collect(),
         sum: (0..sum).map(|i| (batch + free + i, batch + right[1].len() + i)).collect(),
+        arithmetic: axes.arithmetic,
     };
     builder.try_apply(Op::Contract(gathered), &[lhs.value(), rhs.value()]).ok()
 }

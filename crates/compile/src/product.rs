@@ -9,7 +9,7 @@ use warploom_device::{
     BufferId, Contraction, Convolution, ConvolutionOperand, ConvolutionShape, IndexMap, Kernel, Operand,
     SpatialAxis, Step,
 };
-use warploom_graph::{ContractAxes, ConvolveAxes, DType, Dims, NodeId, Op, Type, Value};
+use warploom_graph::{Arithmetic, ContractAxes, ConvolveAxes, DType, Dims, NodeId, Op, Type, Value};
 
 impl Region<'_> {
     /// The step of the product `anchor` with its epilogue.
@@ -62,7 +62,8 @@ impl Region<'_> {
             self.strided(value, buffers, strided)
         };
         let (lhs, rhs) = (matrix(lhs, false), matrix(rhs, true));
-        Contraction { dtype, batch, m, n, k, lhs, rhs, epilogue, workspace: None }
+        let tf32 = axes.arithmetic == Arithmetic::Tf32;
+        Contraction { dtype, tf32, batch, m, n, k, lhs, rhs, epilogue, workspace: None }
     }
 
     fn convolution(
@@ -101,7 +102,8 @@ impl Region<'_> {
         };
         let (input, kernel) = (operand(input, &shape.input()), operand(kernel, &shape.kernel()));
         let outputs_first = axes.outputs_first;
-        Convolution { dtype, shape, input, kernel, outputs_first, epilogue, workspace: None }
+        let tf32 = axes.arithmetic == Arithmetic::Tf32;
+        Convolution { dtype, tf32, shape, input, kernel, outputs_first, epilogue, workspace: None }
     }
 
     /// An operand by its strides; of a dense copy where the value itself has none.

@@ -222,7 +222,7 @@ fn grow<'b>(
             centred / spread.sqrt().broadcast(&shape)
         }
         4 | 5 => {
-            let axes = ContractAxes { batch: smallvec![], sum: smallvec![(1, 0)] };
+            let axes = ContractAxes { sum: smallvec![(1, 0)], ..ContractAxes::default() };
             b.apply(Op::Contract(axes), &[x.value(), y.value()]) * 0.1
         }
         6 => {

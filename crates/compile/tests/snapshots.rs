@@ -102,7 +102,7 @@ fn a_product_wanted_transposed_is_computed_so() {
         &stateless(|b| {
             let x = b.parameter(Type::new(DType::F32, &[5, 7]));
             let y = b.parameter(Type::new(DType::F32, &[7, 3]));
-            let axes = ContractAxes { batch: smallvec![], sum: smallvec![(1, 0)] };
+            let axes = ContractAxes { sum: smallvec![(1, 0)], ..ContractAxes::default() };
             vec![b.apply(Op::Contract(axes), &[x.value(), y.value()]).permute(&[1, 0]).relu()]
         }),
     );

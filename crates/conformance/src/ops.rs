@@ -6,8 +6,8 @@ use warploom_graph::convolve::{ConvolveAxes, SpatialWindow};
 use warploom_graph::elementwise::TypeRule;
 use warploom_graph::interpret::Array;
 use warploom_graph::{
-    Builder, ContractAxes, DType, Elementwise, ElementwiseMethods, Graph, Op, Origin, Recording, Reduction,
-    Type,
+    Arithmetic, Builder, ContractAxes, DType, Elementwise, ElementwiseMethods, Graph, Op, Origin, Recording,
+    Reduction, Type,
 };
 
 /// Every elementwise op in each of `dtypes` that it takes, by name. Results may differ by `tolerance(dtype)`.
@@ -62,10 +62,11 @@ pub fn products() -> Vec<(String, Case)> {
             let axes = ContractAxes {
                 batch: smallvec![],
                 sum: smallvec![(usize::from(!swap_left), usize::from(swap_right))],
+                ..ContractAxes::default()
             };
             let operands = [shape(swap_left, m, k).to_vec(), shape(swap_right, k, n).to_vec()];
             let name = format!("product {m} {n} {k} {swap_left} {swap_right}");
-            cases.push((name, binary(Op::Contract(axes), operands)));
+            cases.push((name, binary(DType::F32, Op::Contract(axes), operands)));
         }
     }
     let window = |stride, pad, input_dilation, kernel_dilation| SpatialWindow {
@@ -82,10 +83,32 @@ pub fn products() -> Vec<(String, Case)> {
         (1, [6, 3, 40, 40], [10, 3, 19, 19], window(1, 0, 1, 2)),
     ] {
         for outputs_first in [false, true] {
-            let spatial = smallvec![window, window];
-            let axes = ConvolveAxes { groups, spatial, outputs_first };
+            let axes = ConvolveAxes { outputs_first, ..ConvolveAxes::new(groups, &[window, window]) };
             let name = format!("convolution {input:?} {kernel:?} {window:?} {outputs_first}");
-            cases.push((name, binary(Op::Convolve(axes), [input.to_vec(), kernel.to_vec()])));
+            cases.push((name, binary(DType::F32, Op::Convolve(axes), [input.to_vec(), kernel.to_vec()])));
+        }
+    }
+    cases
+}
+
+/// Products and a convolution of those of f16 and bf16 that are among `dtypes`, with the sum rounded to the operands' dtype and as it is, by name. Operands
+/// are whole numbers, so that all but the last rounding is exact.
+pub fn half_products(dtypes: &[DType]) -> Vec<(String, Case)> {
+    let mut cases = Vec::new();
+    for dtype in [DType::F16, DType::BF16].into_iter().filter(|dtype| dtypes.contains(dtype)) {
+        for arithmetic in [Arithmetic::Own, Arithmetic::Wide] {
+            for [m, n, k] in [[130, 170, 300], [9, 33, 900], [1, 70, 300], [8, 1, 70]] {
+                let axes = ContractAxes { sum: smallvec![(1, 0)], arithmetic, ..ContractAxes::default() };
+                let name = format!("product {dtype} {m} {n} {k} {arithmetic:?}");
+                cases.push((name, binary(dtype, Op::Contract(axes), [vec![m, k], vec![k, n]])));
+            }
+            for outputs_first in [false, true] {
+                let windows = [SpatialWindow { low: 1, high: 1, ..SpatialWindow::PLAIN }; 2];
+                let axes = ConvolveAxes { outputs_first, arithmetic, ..ConvolveAxes::new(2, &windows) };
+                let name = format!("convolution {dtype} {arithmetic:?} {outputs_first}");
+                let operands = [vec![3, 80, 9, 8], vec![12, 40, 3, 3]];
+                cases.push((name, binary(dtype, Op::Convolve(axes), operands)));
+            }
         }
     }
     cases
@@ -108,11 +131,11 @@ pub fn softmax(rows: usize, columns: usize) -> Case {
     Case { recording: Recording::stateless(graph), arguments: vec![argument], tolerance: 1e-5 }
 }
 
-/// A program of one op on two tensors of f32 of a few whole numbers, whose sums of products are exact.
-fn binary(op: Op, shapes: [Vec<usize>; 2]) -> Case {
+/// A program of one op on two tensors of a few whole numbers, whose sums of products are exact.
+fn binary(dtype: DType, op: Op, shapes: [Vec<usize>; 2]) -> Case {
     let builder = Builder::new(Graph::new(), Origin::here());
     let array = |shape: &Vec<usize>| {
-        let ty = Type::new(DType::F32, shape);
+        let ty = Type::new(dtype, shape);
         let numbers: Vec<f64> = (0..ty.elements()).map(|i| (i * 7919 % 61 % 9) as f64 - 4.0).collect();
         Array::new(ty, numbers)
     };

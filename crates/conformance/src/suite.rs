@@ -2,7 +2,7 @@
 //! device at hand.
 
 use crate::generate::generate_of;
-use crate::ops::{casts, elementwise, products, softmax};
+use crate::ops::{casts, elementwise, half_products, products, softmax};
 use crate::run::{Case, compare, run};
 use std::num::NonZero;
 use std::sync::Mutex;
@@ -41,10 +41,11 @@ pub fn check(case: &Case, device: &dyn Executor) -> Result<(), String> {
     compare(case, &run(case, device, Options::default())?)
 }
 
-/// Every elementwise op and every cast in every dtype that the device has.
+/// Every elementwise op, every cast and every arithmetic of products in every dtype that the device has.
 pub fn ops(device: &dyn Executor) -> Vec<(String, Case)> {
     let dtypes = &device.target().capabilities().dtypes;
-    elementwise(dtypes, gpu_tolerance).into_iter().chain(casts(dtypes)).collect()
+    let single = elementwise(dtypes, gpu_tolerance).into_iter().chain(casts(dtypes));
+    single.chain(half_products(dtypes)).collect()
 }
 
 /// Products of many shapes, and softmax of rows short and long.

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use warploom_compile::Options;
 use warploom_conformance::generate::generate_of;
-use warploom_conformance::ops::{casts, elementwise, products};
+use warploom_conformance::ops::{casts, elementwise, half_products, products};
 use warploom_conformance::run::compiled;
 use warploom_cuda::CudaCpp;
 use warploom_device::Target;
@@ -30,7 +30,9 @@ fn every_kernel_is_machine_code_without_spills() {
     for limits in [own, Limits { parallel: 1 << 18, ..own }, Limits { parallel: 5000, ..own }] {
         let device = Emulated::new(&CudaCpp, limits);
         let dtypes = device.capabilities().dtypes.clone();
-        let singles = elementwise(&dtypes, |_| 0.0).into_iter().chain(casts(&dtypes)).map(|(_, case)| case);
+        let singles =
+            elementwise(&dtypes, |_| 0.0).into_iter().chain(casts(&dtypes)).chain(half_products(&dtypes));
+        let singles = singles.map(|(_, case)| case);
         let singles = singles.filter(|_| limits == own);
         let random = (0..programs).map(|seed| generate_of(seed, &dtypes).0);
         for case in singles.chain(products().into_iter().map(|(_, case)| case)).chain(random) {

@@ -1,7 +1,7 @@
 //! Every elementwise op and every cast in every dtype it takes, and products of many shapes, on every instruction set of the CPU, against the interpreter.
 
 use warploom_compile::Options;
-use warploom_conformance::ops::{casts, elementwise, products};
+use warploom_conformance::ops::{casts, elementwise, half_products, products};
 use warploom_conformance::run::{compare, run};
 use warploom_cpu::Cpu;
 use warploom_cpu::isa::Isa;
@@ -20,7 +20,7 @@ fn tolerance(dtype: DType) -> f64 {
 #[test]
 fn every_op_cast_and_product() {
     let single = elementwise(&DType::ALL, tolerance).into_iter().chain(casts(&DType::ALL));
-    let cases: Vec<_> = single.chain(products()).collect();
+    let cases: Vec<_> = single.chain(products()).chain(half_products(&DType::ALL)).collect();
     let mut wrong = Vec::new();
     for isa in Isa::available() {
         let cpu = Cpu::with_isa(isa, Some(1));

@@ -202,6 +202,7 @@ fn main() {
         };
         let mut step = Contraction {
             dtype: F,
+            tf32: false,
             batch: 1,
             m,
             n,

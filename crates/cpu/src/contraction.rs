@@ -1,6 +1,7 @@
 //! Contraction steps: products by `gemm`, finished by the epilogue's kernel tile by tile.
 
 use smallvec::SmallVec;
+use warploom_device::kernel::register_dtype;
 use warploom_device::{self as device, BufferId, DeviceError, IndexMap, Instruction, Operand};
 use warploom_graph::DType;
 
@@ -114,7 +115,7 @@ fn operand_bytes(step: &device::Contraction, isa: Isa, threads: usize) -> usize 
 fn plain_store(step: &device::Contraction) -> Option<Finish> {
     let kernel = &step.epilogue;
     let ([Instruction::Product(_)], [store]) = (&kernel.body[..], &kernel.stores[..]) else { return None };
-    let is_plain = matches!(step.dtype, DType::F32 | DType::F64) && store.dtype == step.dtype;
+    let is_plain = step.dtype.is_float() && store.dtype == register_dtype(step.dtype);
     let &[batch, row, column] = &store.map.strides[..] else { return None };
     is_plain.then_some(Finish::Store {
         buffer: store.buffer.0 as usize,

@@ -1,6 +1,7 @@
 //! Convolution steps: the product by `convolution`, finished by the epilogue's kernel part by part.
 
 use smallvec::SmallVec;
+use warploom_device::kernel::register_dtype;
 use warploom_device::{self as device, BufferId, ConvolutionOperand, DeviceError, IndexMap, Instruction};
 use warploom_graph::DType;
 
@@ -83,7 +84,7 @@ pub(crate) fn workspace_bytes(step: &device::Convolution, isa: Isa, threads: usi
 fn plain_store(step: &device::Convolution) -> Option<Finish> {
     let kernel = &step.epilogue;
     let ([Instruction::Product(_)], [store]) = (&kernel.body[..], &kernel.stores[..]) else { return None };
-    let is_plain = matches!(step.dtype, DType::F32 | DType::F64) && store.dtype == step.dtype;
+    let is_plain = store.dtype == register_dtype(step.dtype);
     let &[first, output, pixel] = &store.map.strides[..] else { return None };
     let (output, pixel) = (output as isize, pixel as isize);
     let extents = step.shape.spatial.iter().map(|axis| axis.output as isize);

@@ -44,6 +44,7 @@ impl Cpu {
             id: "cpu".into(),
             name: read_field("/proc/cpuinfo", "model name").unwrap_or_else(|| "CPU".into()),
             dtypes: DType::ALL.to_vec(),
+            tf32: false,
             slab_bytes: usize::MAX,
             alignment: ALIGNMENT,
             in_place: true,
@@ -128,6 +129,7 @@ impl Executor for Cpu {
     }
 
     fn prepare(&self, program: Arc<warploom_device::Program>) -> Result<Arc<dyn Executable>, DeviceError> {
+        program.steps.iter().try_for_each(Step::refuse_tf32)?;
         Ok(Arc::new(Ready::new(program, self.isa, self.pool.clone(), self.counters.clone())?))
     }
 

@@ -89,6 +89,8 @@ pub struct ConvolutionOperand {
 pub struct Convolution {
     /// Dtype of both operands.
     pub dtype: DType,
+    /// As [`crate::Contraction::tf32`].
+    pub tf32: bool,
     /// Extents.
     pub shape: ConvolutionShape,
     /// `[batch, groups, channels, spatial…]`.

@@ -17,6 +17,8 @@ pub struct Capabilities {
     pub name: String,
     /// Dtypes it computes with.
     pub dtypes: Vec<DType>,
+    /// Whether it multiplies f32 operands rounded to TF32 where a product asks for it; other devices refuse such a step.
+    pub tf32: bool,
     /// Largest slab of the arena, in bytes.
     pub slab_bytes: usize,
     /// Alignment of every buffer, in bytes; a power of two.

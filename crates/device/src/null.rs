@@ -29,6 +29,7 @@ impl Default for Null {
             id: "null".into(),
             name: "null device".into(),
             dtypes: DType::ALL.to_vec(),
+            tf32: false,
             slab_bytes: usize::MAX,
             alignment: 64,
             in_place: true,
@@ -92,6 +93,9 @@ impl Executor for Null {
     }
 
     fn prepare(&self, program: Arc<Program>) -> Result<Arc<dyn Executable>, DeviceError> {
+        if !self.capabilities.tf32 {
+            program.steps.iter().try_for_each(Step::refuse_tf32)?;
+        }
         Ok(Arc::new(Ready { program, counters: self.counters.clone() }))
     }
 

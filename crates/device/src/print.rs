@@ -3,6 +3,7 @@
 use crate::kernel::{IndexMap, Instruction, Kernel, Register};
 use crate::program::{BufferId, Class, Program, Step};
 use std::fmt;
+use warploom_graph::DType;
 use warploom_graph::shape::show;
 
 impl fmt::Display for Program {
@@ -43,7 +44,11 @@ fn steps(list: &[Step], f: &mut fmt::Formatter<'_>, depth: usize) -> fmt::Result
                 writeln!(
                     f,
                     "{indent}product {times}[{}, {}] x [{}, {}] {} {lhs} {rhs}",
-                    c.m, c.k, c.k, c.n, c.dtype
+                    c.m,
+                    c.k,
+                    c.k,
+                    c.n,
+                    numbers(c.dtype, c.tf32)
                 )?;
                 kernel(&c.epilogue, f, depth + 1)?;
             }
@@ -53,7 +58,7 @@ fn steps(list: &[Step], f: &mut fmt::Formatter<'_>, depth: usize) -> fmt::Result
                     "{indent}convolution {} * {} {} b{}{:?} b{}{:?}",
                     show(&c.shape.input()),
                     show(&c.shape.kernel()),
-                    c.dtype,
+                    numbers(c.dtype, c.tf32),
                     c.input.buffer.0,
                     c.input.strides,
                     c.kernel.buffer.0,
@@ -108,6 +113,11 @@ fn steps(list: &[Step], f: &mut fmt::Formatter<'_>, depth: usize) -> fmt::Result
         }
     }
     Ok(())
+}
+
+/// What a product multiplies.
+fn numbers(dtype: DType, tf32: bool) -> &'static str {
+    if tf32 { "tf32" } else { dtype.name() }
 }
 
 fn kernel(k: &Kernel, f: &mut fmt::Formatter<'_>, depth: usize) -> fmt::Result {

@@ -62,6 +62,9 @@ pub struct Operand {
 pub struct Contraction {
     /// Dtype of both operands.
     pub dtype: DType,
+    /// Whether operands, of f32, are rounded to TF32 before they are multiplied; for devices with
+    /// [`crate::Capabilities::tf32`].
+    pub tf32: bool,
     /// Number of products.
     pub batch: usize,
     /// Rows of the result.

@@ -1,5 +1,8 @@
 //! What a step is called and what it touches.
 
+use crate::error::DeviceError;
+#[cfg(doc)]
+use crate::executor::Capabilities;
 use crate::kernel::Kernel;
 use crate::program::{BufferId, Step};
 
@@ -64,6 +67,26 @@ impl Step {
             Step::Convolution(product) => product.workspace.into_iter().collect(),
             Step::Loop(body) => body.body.iter().flat_map(Step::workspaces).collect(),
             Step::Kernel(_) | Step::Scatter(_) | Step::Copy { .. } | Step::Claimed { .. } => Vec::new(),
+        }
+    }
+
+    /// Refuses a step, or one within, that rounds its factors to TF32, for a device without [`Capabilities::tf32`].
+    ///
+    /// # Errors
+    /// [`DeviceError::Unsupported`] with the step's name.
+    pub fn refuse_tf32(&self) -> Result<(), DeviceError> {
+        let tf32 = match self {
+            Step::Contraction(product) => product.tf32,
+            Step::Convolution(product) => product.tf32,
+            Step::Loop(body) => return body.body.iter().try_for_each(Step::refuse_tf32),
+            Step::Kernel(_) | Step::Scatter(_) | Step::Copy { .. } | Step::Claimed { .. } => false,
+        };
+        match tf32 {
+            true => Err(DeviceError::Unsupported(format!(
+                "{} multiplies in TF32, which the device has not; compile with a precision of f32 or bf16",
+                self.name()
+            ))),
+            false => Ok(()),
         }
     }
 

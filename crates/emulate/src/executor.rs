@@ -36,6 +36,7 @@ impl Emulated {
             id: format!("emulated-{}", dialect.name()),
             name: format!("kernels in {} on the processor", dialect.name()),
             dtypes: DType::ALL.iter().copied().filter(|dtype| *dtype != DType::F64).collect(),
+            tf32: false,
             slab_bytes: limits.argument_bytes,
             alignment: limits.alignment,
             in_place: true,

@@ -17,7 +17,7 @@ const FEATURES: usize = 10;
 /// Mean squared error of `sigmoid(x w + b)`.
 fn loss<'b>(x: Expr<'b>, target: Expr<'b>, weight: Expr<'b>, bias: Expr<'b>) -> Expr<'b> {
     let product =
-        Op::Contract(ContractAxes { batch: Default::default(), sum: [(1, 0)].into_iter().collect() });
+        Op::Contract(ContractAxes { sum: [(1, 0)].into_iter().collect(), ..ContractAxes::default() });
     let logits = x.builder().apply(product, &[x.value(), weight.value()]) + bias.broadcast(&[BATCH, 1]);
     (logits.sigmoid() - target).square().reduce(Reduction::Sum, &[0, 1]) * (1.0 / BATCH as f64)
 }

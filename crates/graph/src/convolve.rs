@@ -1,6 +1,7 @@
 //! Convolution in its general form: what it takes beside its operands, and the extents that follow.
 
 use crate::dtype::DType;
+use crate::op::Arithmetic;
 use crate::shape::{Dims, Type, show};
 use smallvec::SmallVec;
 
@@ -53,12 +54,19 @@ pub struct ConvolveAxes {
     /// Whether the result is `[groups * outputs, batch, spatial…]` instead of `[batch, groups * outputs, spatial…]`: the
     /// gradient of a kernel is wanted so.
     pub outputs_first: bool,
+    /// In which numbers.
+    pub arithmetic: Arithmetic,
 }
 
 impl ConvolveAxes {
-    /// The usual form, batch first.
+    /// The usual form, batch first, in the operands' own numbers.
     pub fn new(groups: usize, spatial: &[SpatialWindow]) -> ConvolveAxes {
-        ConvolveAxes { groups, spatial: SmallVec::from_slice(spatial), outputs_first: false }
+        ConvolveAxes {
+            groups,
+            spatial: SmallVec::from_slice(spatial),
+            outputs_first: false,
+            arithmetic: Arithmetic::Own,
+        }
     }
 }
 
@@ -114,7 +122,7 @@ pub(crate) fn infer(axes: &ConvolveAxes, input: &Type, kernel: &Type) -> Result<
         };
         shape.push(extent);
     }
-    Ok(Type { dtype: input.dtype, shape })
+    Ok(Type { dtype: axes.arithmetic.result(input.dtype)?, shape })
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use crate::elementwise::ElementwiseMethods;
 use crate::error::Error;
 use crate::expr::{Builder, Expr};
 use crate::graph::{Graph, Node, NodeId, Value};
-use crate::op::{ContractAxes, Op, Reduction, ScatterKind};
+use crate::op::{Arithmetic, ContractAxes, Op, Reduction, ScatterKind};
 use crate::shape::{Dims, Type};
 use smallvec::{SmallVec, smallvec};
 
@@ -358,6 +358,7 @@ fn contract_gradient<'b>(
     of_rhs: bool,
 ) -> Expr<'b> {
     let (target, other) = if of_rhs { (rhs, lhs) } else { (lhs, rhs) };
+    let (dy, arithmetic) = factor(dy, target, axes.arithmetic);
     let target_rank = target.ty().rank();
     let swap = |pair: &(usize, usize)| if of_rhs { (pair.1, pair.0) } else { *pair };
     let batches = axes.batch.len();
@@ -370,7 +371,7 @@ fn contract_gradient<'b>(
     };
     let batch = axes.batch.iter().enumerate().map(|(i, p)| (i, swap(p).1));
     let sum = other_free.iter().enumerate().map(|(j, a)| (other_at + j, *a));
-    let dy_first = ContractAxes { batch: batch.collect(), sum: sum.collect() };
+    let dy_first = ContractAxes { batch: batch.collect(), sum: sum.collect(), arithmetic };
     // Axes of the product, named by the target's axes: batch, then dy's free axes (the target's free ones) and the other
     // operand's free axes (those that were summed), in either order.
     let mut summed: Vec<(usize, usize)> = axes.sum.iter().map(|p| (swap(p).1, swap(p).0)).collect();
@@ -389,10 +390,19 @@ fn contract_gradient<'b>(
     let (leads, lags) = (order(true), order(false));
     if identity(&lags) && !identity(&leads) {
         let flip = |pairs: &[(usize, usize)]| pairs.iter().map(|p| (p.1, p.0)).collect();
-        let other_first = ContractAxes { batch: flip(&dy_first.batch), sum: flip(&dy_first.sum) };
+        let other_first = ContractAxes { batch: flip(&dy_first.batch), sum: flip(&dy_first.sum), arithmetic };
         return dy.builder().apply(Op::Contract(other_first), &[other.value(), dy.value()]);
     }
     dy.builder().apply(Op::Contract(dy_first), &[dy.value(), other.value()]).permute(&leads)
+}
+
+/// The cotangent of a product as the factor of another, and the arithmetic in which that gives the cotangent of `operand`:
+/// a wide sum's cotangent is rounded to the operand's dtype, of which the result is too.
+fn factor<'b>(dy: Expr<'b>, operand: Expr<'b>, arithmetic: Arithmetic) -> (Expr<'b>, Arithmetic) {
+    match arithmetic {
+        Arithmetic::Own | Arithmetic::Tf32 => (dy, arithmetic),
+        Arithmetic::Wide => (dy.cast(operand.ty().dtype), Arithmetic::Own),
+    }
 }
 
 fn scatter_gradient<'b>(

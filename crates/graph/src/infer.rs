@@ -452,7 +452,7 @@ fn contract(axes: &ContractAxes, inputs: &[&Type]) -> Result<Types, String> {
         .chain(free_lhs.iter().map(|a| lhs.shape[*a]))
         .chain(free_rhs.iter().map(|a| rhs.shape[*a]))
         .collect();
-    one(lhs.dtype, &shape)
+    one(axes.arithmetic.result(lhs.dtype)?, &shape)
 }
 
 fn gathered(axis: usize, input: &Type, indices: &Type) -> Result<Dims, String> {

@@ -5,7 +5,7 @@ use crate::convolve::ConvolveAxes;
 use crate::dtype::DType;
 use crate::error::Error;
 use crate::graph::{Graph, Node, Value};
-use crate::op::{ContractAxes, Op, Reduction, ScatterKind};
+use crate::op::{Arithmetic, ContractAxes, Op, Reduction, ScatterKind, round_to_tf32};
 use crate::philox;
 use crate::shape::{Dims, Type, each_index, row_major};
 use std::iter::zip;
@@ -207,8 +207,14 @@ fn apply(graph: &Graph, node: &Node, inputs: &[Array], rounding: Rounding) -> Re
         })),
         Op::Concat(axis) => one(concat(*axis, inputs, ty)),
         Op::Reduce { kind, axes } => one(reduce(*kind, axes, &inputs[0], ty)),
-        Op::Contract(axes) => one(contract(axes, &inputs[0], &inputs[1], ty)),
-        Op::Convolve(axes) => one(convolve(axes, &inputs[0], &inputs[1], ty)),
+        Op::Contract(axes) => {
+            let [lhs, rhs] = [0, 1].map(|i| factor(&inputs[i], axes.arithmetic));
+            one(contract(axes, &lhs, &rhs, ty))
+        }
+        Op::Convolve(axes) => {
+            let [input, kernel] = [0, 1].map(|i| factor(&inputs[i], axes.arithmetic));
+            one(convolve(axes, &input, &kernel, ty))
+        }
         Op::Gather { axis } => gather(*axis, &inputs[0], &inputs[1], ty).and_then(one),
         Op::Scatter { kind, axis } => scatter(*kind, *axis, inputs).and_then(one),
         Op::Scan { body, length, carries, slices, reverse } => {
@@ -327,6 +333,16 @@ fn arg_max(axis: usize, input: &Array, groups: &[usize], count: usize) -> Vec<i6
         from += 1;
     });
     best.into_iter().map(|slot| slot.map_or(0, |(position, _)| position)).collect()
+}
+
+/// A product's operand as it is multiplied.
+fn factor(operand: &Array, arithmetic: Arithmetic) -> Array {
+    match (arithmetic, &*operand.data) {
+        (Arithmetic::Tf32, Data::Float(v)) => {
+            Array::float(&operand.ty, v.iter().map(|x| f64::from(round_to_tf32(*x as f32))).collect())
+        }
+        _ => operand.clone(),
+    }
 }
 
 fn contract(axes: &ContractAxes, lhs: &Array, rhs: &Array, ty: &Type) -> Array {

@@ -31,7 +31,7 @@ pub use elementwise::{Elementwise, ElementwiseMethods};
 pub use error::Error;
 pub use expr::{Builder, Expr};
 pub use graph::{Graph, Node, NodeId, Value};
-pub use op::{CallGradient, ContractAxes, Op, Reduction, ScatterKind};
+pub use op::{Arithmetic, CallGradient, ContractAxes, Op, Reduction, ScatterKind, round_to_tf32};
 pub use origin::Origin;
 pub use recording::{ParameterRole, Recording, ResultRole};
 pub use shape::{Dims, Type};

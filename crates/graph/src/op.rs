@@ -56,14 +56,64 @@ impl ScatterKind {
     }
 }
 
-/// Which axes of a general dot product run together, as pairs `(axis of lhs, axis of rhs)`.
-/// The result's axes are: batch axes, free axes of lhs, free axes of rhs, each in operand order.
+/// In which numbers a product multiplies, and in which it gives its sum.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Arithmetic {
+    /// The operands' own: the result has their dtype. Sums of f16 and bf16 run in f32 and round once.
+    #[default]
+    Own,
+    /// Operands of f16 or bf16; the result is the f32 sum as it is.
+    Wide,
+    /// Operands of f32, each rounded by [`round_to_tf32`] before it is multiplied; sums and result are f32.
+    Tf32,
+}
+
+impl Arithmetic {
+    /// The result's dtype for operands of `operands`.
+    ///
+    /// # Errors
+    /// Operands that this arithmetic is not for.
+    pub(crate) fn result(self, operands: DType) -> Result<DType, String> {
+        match (self, operands) {
+            (Arithmetic::Own, dtype) => Ok(dtype),
+            (Arithmetic::Wide, DType::F16 | DType::BF16) | (Arithmetic::Tf32, DType::F32) => Ok(DType::F32),
+            (Arithmetic::Wide, dtype) => {
+                Err(format!("gives the f32 sum of products of f16 or bf16, not of {dtype}"))
+            }
+            (Arithmetic::Tf32, dtype) => Err(format!("rounds f32 operands to TF32, not {dtype}")),
+        }
+    }
+
+    /// What printed graphs and programs say after the product; nothing for [`Arithmetic::Own`].
+    pub const fn suffix(self) -> &'static str {
+        match self {
+            Arithmetic::Own => "",
+            Arithmetic::Wide => " wide",
+            Arithmetic::Tf32 => " tf32",
+        }
+    }
+}
+
+/// The value of TF32, f32 with 10 bits of mantissa, nearest to an f32; ties away from zero, as PTX's `cvt.rna.tf32.f32` has
+/// it.
+pub fn round_to_tf32(x: f32) -> f32 {
+    const DROPPED: u32 = 13;
+    match x.is_finite() {
+        true => f32::from_bits((x.to_bits() + (1 << (DROPPED - 1))) >> DROPPED << DROPPED),
+        false => x,
+    }
+}
+
+/// A general dot product beside its operands: which axes run together, as pairs `(axis of lhs, axis of rhs)`, and in which
+/// numbers. The result's axes are: batch axes, free axes of lhs, free axes of rhs, each in operand order.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct ContractAxes {
     /// Axes kept, equal in both.
     pub batch: SmallVec<[(usize, usize); 2]>,
     /// Axes summed over.
     pub sum: SmallVec<[(usize, usize); 2]>,
+    /// In which numbers.
+    pub arithmetic: Arithmetic,
 }
 
 impl ContractAxes {
@@ -167,7 +217,8 @@ pub enum Op {
         /// The axes, ascending.
         axes: Dims,
     },
-    /// General dot product; accumulates in f32 for f16, bf16 and f32, in f64 for f64, exact (wrapping) for i32.
+    /// General dot product; accumulates in f32 for f16, bf16 and f32, in f64 for f64, exact (wrapping) for i32. What is
+    /// multiplied and what is given back is said by its [`Arithmetic`].
     Contract(ContractAxes),
     /// Convolution; accumulates as [`Op::Contract`] does. Inputs: input and kernel.
     Convolve(ConvolveAxes),

@@ -46,7 +46,7 @@ fn attributes(op: &Op, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         }
         Op::Convolve(axes) => {
             let order = if axes.outputs_first { " outputs first" } else { "" };
-            write!(f, " groups {}{order}", axes.groups)?;
+            write!(f, " groups {}{order}{}", axes.groups, axes.arithmetic.suffix())?;
             for window in &axes.spatial {
                 write!(
                     f,
@@ -56,7 +56,9 @@ fn attributes(op: &Op, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             }
             Ok(())
         }
-        Op::Contract(axes) => write!(f, " batch {:?} sum {:?}", axes.batch, axes.sum),
+        Op::Contract(axes) => {
+            write!(f, " batch {:?} sum {:?}{}", axes.batch, axes.sum, axes.arithmetic.suffix())
+        }
         Op::Scatter { kind, axis } => write!(f, " {} axis {axis}", kind.name()),
         Op::Scan { length, carries, slices, reverse, .. } => {
             write!(

@@ -8,7 +8,7 @@ use crate::tensor::Tensor;
 use smallvec::SmallVec;
 use std::borrow::Borrow;
 use std::sync::Arc;
-use warploom_graph::{Dims, Graph, Op, Origin, Reduction, Type, Value};
+use warploom_graph::{Arithmetic, Dims, Graph, Op, Origin, Reduction, Type, Value};
 
 impl Tensor {
     /// Applies an op of one output. A failed operand passes through unchanged.
@@ -130,6 +130,9 @@ fn plain(op: &Op, inputs: &[&Tensor]) -> Option<Type> {
             let [lhs, rhs] = inputs else { return None };
             let (lhs, rhs) = (lhs.ty(), rhs.ty());
             let ([], [(l, r)]) = (&axes.batch[..], &axes.sum[..]) else { return None };
+            if axes.arithmetic != Arithmetic::Own {
+                return None;
+            }
             if lhs.dtype != rhs.dtype || !lhs.dtype.is_float() || lhs.shape.get(*l)? != rhs.shape.get(*r)? {
                 return None;
             }

@@ -129,7 +129,7 @@ pub(crate) fn op(op: &Op, out: &mut Vec<u64>) {
             list(axes, out);
         }
         Op::Contract(axes) => {
-            out.push(13);
+            out.push(13 | (axes.arithmetic as u64) << 8);
             pairs(axes, out);
         }
         Op::Gather { axis } => out.push(14 | (*axis as u64) << 8),
@@ -161,7 +161,7 @@ pub(crate) fn op(op: &Op, out: &mut Vec<u64>) {
         }
         Op::Convolve(axes) => {
             out.push(21 | (axes.spatial.len() as u64) << 8 | (axes.outputs_first as u64) << 16);
-            out.push(axes.groups as u64);
+            out.extend([axes.groups, axes.arithmetic as usize].map(|n| n as u64));
             for window in &axes.spatial {
                 out.extend([window.stride, window.input_dilation, window.kernel_dilation].map(|n| n as u64));
                 out.extend([window.low as u64, window.high as u64]);

@@ -88,6 +88,6 @@ pub use variable::Variable;
 pub use views::Range;
 pub use warploom_compile::Recomputation;
 pub use warploom_graph::{
-    CallGradient, ContractAxes, DType, Dims, Elementwise, ElementwiseMethods, Origin, Reduction, ScatterKind,
-    SpatialWindow, Type, elementwise,
+    Arithmetic, CallGradient, ContractAxes, DType, Dims, Elementwise, ElementwiseMethods, Origin, Reduction,
+    ScatterKind, SpatialWindow, Type, elementwise,
 };

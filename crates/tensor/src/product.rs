@@ -46,7 +46,7 @@ impl Tensor {
             // One matrix for every batch: the leading axes are free axes of one product.
             let sum = [(l - 1, 0)].into_iter().collect();
             return Tensor::apply(
-                Op::Contract(ContractAxes { batch: Default::default(), sum }),
+                Op::Contract(ContractAxes { sum, ..ContractAxes::default() }),
                 &[self, &rhs],
             );
         }
@@ -62,8 +62,11 @@ impl Tensor {
             |matrix: &[usize]| batch.iter().chain(&matrix[matrix.len() - 2..]).copied().collect::<Dims>();
         let (lhs, rhs) = (self.stretched(&full(lhs_shape)), rhs.stretched(&full(rhs_shape)));
         let n = batch.len();
-        let axes =
-            ContractAxes { batch: (0..n).map(|a| (a, a)).collect(), sum: [(n + 1, n)].into_iter().collect() };
+        let axes = ContractAxes {
+            batch: (0..n).map(|a| (a, a)).collect(),
+            sum: [(n + 1, n)].into_iter().collect(),
+            ..ContractAxes::default()
+        };
         Tensor::apply(Op::Contract(axes), &[&lhs, &rhs])
     }
 

@@ -44,6 +44,7 @@ impl Wgpu {
             name: adapter.name.clone(),
             // WGSL has no 64-bit floats.
             dtypes: DType::ALL.iter().copied().filter(|dtype| *dtype != DType::F64).collect(),
+            tf32: false,
             slab_bytes: adapter.limits.argument_bytes,
             alignment: adapter.limits.alignment,
             in_place: true,

@@ -21,7 +21,7 @@ pub fn training_step(batch: usize, layers: &[usize]) -> Result<Recording, Error>
     parameters.extend((0..variables.len() * 3 + 1).map(ParameterRole::State));
     let mut h = x;
     for (i, pair) in variables.chunks(2).enumerate() {
-        let axes = ContractAxes { batch: Default::default(), sum: smallvec![(1, 1)] };
+        let axes = ContractAxes { sum: smallvec![(1, 1)], ..ContractAxes::default() };
         let z = builder.apply(Op::Contract(axes), &[h.value(), pair[0].value()]);
         let z = z + pair[1].broadcast(&z.ty().shape);
         h = if i + 1 < layers.len() - 1 { z.relu() } else { z.sigmoid() };

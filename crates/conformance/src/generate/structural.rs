@@ -4,8 +4,8 @@ use super::{EXACT, Features, Generator, Known, MOST, shape};
 use smallvec::SmallVec;
 use std::sync::Arc;
 use warploom_graph::{
-    Builder, CallGradient, ContractAxes, DType, Dims, ElementwiseMethods, Expr, Graph, Literal, Op, Origin,
-    Reduction, ScatterKind, Type,
+    Arithmetic, Builder, CallGradient, ContractAxes, DType, Dims, ElementwiseMethods, Expr, Graph, Literal,
+    Op, Origin, Reduction, ScatterKind, Type,
 };
 
 impl<'b> Generator<'b, '_> {
@@ -145,6 +145,7 @@ impl<'b> Generator<'b, '_> {
         let y = found.unwrap_or(Known { expr: iota, exact: true, bound: 40.0 });
         let terms: usize = axes.sum.iter().map(|p| ty.shape[p.0]).product();
         let bound = x.bound * y.bound * terms as f64;
+        axes.arithmetic = self.arithmetic(ty.dtype);
         let swap = self.dice.once_in(3);
         let (lhs, rhs) = if swap { (y.expr, x.expr) } else { (x.expr, y.expr) };
         if swap {
@@ -154,6 +155,12 @@ impl<'b> Generator<'b, '_> {
         }
         let product = self.builder.apply(Op::Contract(axes), &[lhs.value(), rhs.value()]);
         self.keep(product, x.exact && y.exact && bound < EXACT, bound);
+    }
+
+    /// How a product of `dtype` multiplies.
+    pub(super) fn arithmetic(&mut self, dtype: DType) -> Arithmetic {
+        let half = matches!(dtype, DType::F16 | DType::BF16);
+        if half && self.dice.once_in(2) { Arithmetic::Wide } else { Arithmetic::Own }
     }
 
     pub(super) fn indices(&mut self, extent: usize) -> (Expr<'b>, usize) {

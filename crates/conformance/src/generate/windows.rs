@@ -35,6 +35,7 @@ impl<'b> Generator<'b, '_> {
         let outputs = self.dice.pick(&[1, 2, 3, 4, 9, 20]);
         let mut kernel = Dims::from_slice(&[groups * outputs, channels]);
         let mut axes = ConvolveAxes { outputs_first: self.dice.once_in(3), ..ConvolveAxes::new(groups, &[]) };
+        axes.arithmetic = self.arithmetic(ty.dtype);
         for extent in &input[2..] {
             let mut window = SpatialWindow {
                 stride: 1 + self.dice.below(3),

@@ -62,6 +62,7 @@ pub fn contraction(
     };
     Contraction {
         dtype,
+        tf32: false,
         batch,
         m,
         n,

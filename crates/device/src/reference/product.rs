@@ -1,7 +1,7 @@
 //! Elements of matrix products and convolutions.
 
 use std::iter::zip;
-use warploom_graph::DType;
+use warploom_graph::{DType, round_to_tf32};
 
 use super::kernel::unravel;
 use super::number::{Number, Sum, wrap};
@@ -15,17 +15,20 @@ pub(crate) type Product<'a> = &'a dyn Fn(usize) -> Result<Option<Number>, Fault>
 /// A sum of products in the class of its dtype.
 struct Dot {
     dtype: DType,
+    tf32: bool,
     floats: Sum,
     whole: i64,
 }
 
 impl Dot {
-    fn new(dtype: DType) -> Dot {
-        Dot { dtype, floats: Sum::new(dtype), whole: 0 }
+    fn new(dtype: DType, tf32: bool) -> Dot {
+        Dot { dtype, tf32, floats: Sum::new(dtype), whole: 0 }
     }
 
     fn add(&mut self, a: f64, b: f64) {
+        let rounded = |x: f64| f64::from(round_to_tf32(x as f32));
         match self.dtype.is_float() {
+            true if self.tf32 => self.floats.add(rounded(a) * rounded(b), 0.0),
             true => self.floats.add(a * b, 0.0),
             false => self.whole = self.whole.wrapping_add((a as i64).wrapping_mul(b as i64)),
         }
@@ -45,7 +48,7 @@ pub(crate) fn contraction(step: &Contraction, host: &Host, point: usize) -> Resu
     unravel(point, &step.epilogue.space, &mut index);
     let [batch, row, column] = index.map(|i| i as i64);
     let (lhs, rhs) = (&step.lhs, &step.rhs);
-    let mut dot = Dot::new(step.dtype);
+    let mut dot = Dot::new(step.dtype, step.tf32);
     for k in 0..step.k as i64 {
         let left = lhs.offset + batch * lhs.batch + row * lhs.row + k * lhs.column;
         let right = rhs.offset + batch * rhs.batch + k * rhs.row + column * rhs.column;
@@ -72,7 +75,7 @@ pub(crate) fn convolution(step: &Convolution, host: &Host, point: usize) -> Resu
     let extents = &shape.kernel()[2..];
     let (input, kernel) = (&step.input, &step.kernel);
     let mut taps = vec![0; extents.len()];
-    let mut dot = Dot::new(step.dtype);
+    let mut dot = Dot::new(step.dtype, step.tf32);
     for tap in 0..extents.iter().product() {
         unravel(tap, extents, &mut taps);
         let mut from = input.offset + batch as i64 * input.strides[0] + group as i64 * input.strides[1];

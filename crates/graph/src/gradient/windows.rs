@@ -6,7 +6,7 @@ use crate::op::Op;
 use crate::shape::Dims;
 use smallvec::SmallVec;
 
-use super::crop;
+use super::{crop, factor};
 
 /// The adjoint of an unfold: the windows `dy [.., count, size, ..]` added up where they lie in `shape`.
 ///
@@ -67,6 +67,7 @@ pub(super) fn convolve<'b>(
     of_kernel: bool,
 ) -> Expr<'b> {
     // What the type rule of the convolution has checked does not overflow here.
+    let (dy, arithmetic) = factor(dy, input, axes.arithmetic);
     let dy = if axes.outputs_first { dy.permute(&swapped(dy.ty().rank())) } else { dy };
     let (x, w, y) = (input.ty().shape, kernel.ty().shape, dy.ty().shape);
     let span = |extent: usize, dilation: usize| dilated(extent, dilation).unwrap_or(0) as isize;
@@ -81,7 +82,7 @@ pub(super) fn convolve<'b>(
             input_dilation: window.input_dilation,
             kernel_dilation: window.stride,
         });
-        let gradient = ConvolveAxes { groups, spatial: spatial.collect(), outputs_first: true };
+        let gradient = ConvolveAxes { groups, spatial: spatial.collect(), outputs_first: true, arithmetic };
         // Channels are the examples of this convolution and examples its channels, within each group.
         let (batch, channels) = (x[0], w[1]);
         let examples = split(input, 1, groups, channels, &[2, 1, 0]).merged(1);
@@ -103,7 +104,7 @@ pub(super) fn convolve<'b>(
             kernel_dilation: window.kernel_dilation,
         }
     });
-    let gradient = ConvolveAxes { groups, spatial: spatial.collect(), outputs_first: false };
+    let gradient = ConvolveAxes { groups, spatial: spatial.collect(), outputs_first: false, arithmetic };
     let turned = split(kernel, 0, groups, w[0] / groups, &[0, 2, 1]).merged(0);
     let turned = flipped(turned);
     dy.builder().apply(Op::Convolve(gradient), &[dy.value(), turned.value()])

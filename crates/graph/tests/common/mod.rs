@@ -46,7 +46,11 @@ pub fn counting(shape: &[usize]) -> Array {
 }
 
 pub fn contract(batch: &[(usize, usize)], sum: &[(usize, usize)]) -> Op {
-    Op::Contract(ContractAxes { batch: batch.iter().copied().collect(), sum: sum.iter().copied().collect() })
+    Op::Contract(ContractAxes {
+        batch: batch.iter().copied().collect(),
+        sum: sum.iter().copied().collect(),
+        ..ContractAxes::default()
+    })
 }
 
 pub fn reduce(kind: Reduction, axes: &[usize]) -> Op {

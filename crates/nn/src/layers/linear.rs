@@ -54,7 +54,7 @@ impl Linear {
             return Err(Error::new("linear", message));
         }
         let axes =
-            ContractAxes { batch: Default::default(), sum: [(shape.len() - 1, 1)].into_iter().collect() };
+            ContractAxes { sum: [(shape.len() - 1, 1)].into_iter().collect(), ..ContractAxes::default() };
         let product = x.contract(&self.weight, axes);
         Ok(match &self.bias {
             Some(bias) => product + bias,
