@@ -6,7 +6,7 @@ use crate::index::{Obstacle, Position};
 use crate::views::{follow, is_view, trace};
 use smallvec::SmallVec;
 use std::cmp::Reverse;
-use warploom_graph::{Dims, Graph, Node, NodeId, Op, Value};
+use warploom_graph::{DType, Dims, Graph, Node, NodeId, Op, Value};
 
 /// What a group is built round.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -93,6 +93,12 @@ pub(crate) fn fuse(graph: &Graph, enabled: bool) -> Fusion {
 /// Whether a node has a kernel; the others are parameters, literals, counts and views, which kernels express themselves.
 pub(crate) fn is_computing(op: &Op) -> bool {
     !is_view(op) && !matches!(op, Op::Parameter(_) | Op::Fill { .. } | Op::Iota { .. })
+}
+
+/// Whether a node makes f32 of f16 or bf16.
+fn is_widening(graph: &Graph, node: &Node) -> bool {
+    let half = |v: &Value| matches!(graph.ty(*v).dtype, DType::F16 | DType::BF16);
+    matches!(node.op, Op::Cast(DType::F32)) && node.inputs.iter().all(half)
 }
 
 fn is_pointwise(op: &Op) -> bool {
@@ -398,8 +404,10 @@ impl Fuser<'_> {
                 let here = self.group_of[maker.index()] == Some(home);
                 added += (here && !self.needs_memory(maker, base.index())) as usize;
             }
+            // Of what is only widened the small value is stored in place of the wide one.
+            let room = usize::from(is_widening(graph, node));
             let space_fits = match self.groups[goal].kind {
-                Kind::Pointwise | Kind::Product(_) => added == 0 && self.fits(goal, node),
+                Kind::Pointwise | Kind::Product(_) => added <= room && self.fits(goal, node),
                 Kind::Reduce(anchor) => {
                     let whole = &graph.ty(graph.node(anchor).inputs[0]).shape;
                     let swept = |u: &Use| u.reader == anchor || self.groups[goal].body.contains(&u.reader);

@@ -1,6 +1,6 @@
 //! From a recording to a program: passes in the order they run.
 //!
-//! Graph to graph: [`simplify`], [`multiply_add`], [`calls`], [`layout`]. Graph to program: [`fuse`] decides which ops share
+//! Graph to graph: [`calls`], [`mod@precision`], [`simplify`], [`layout`], [`multiply_add`], [`widen`]. Graph to program: [`fuse`] decides which ops share
 //! a kernel, [`lower`] and [`emit`] write the kernels, [`schedule`] orders them, [`memory`] places what they touch, and
 //! [`mod@recompute`] changes the schedule where that is more than there may be.
 
@@ -13,14 +13,17 @@ mod layout;
 mod lower;
 mod memory;
 mod multiply_add;
+mod precision;
 mod product;
 mod recompute;
 mod rewrite;
 mod schedule;
 mod simplify;
 mod views;
+mod widen;
 
 pub use error::Error;
+pub use precision::{Precision, PrecisionRow, PrecisionTable};
 pub use recompute::Recomputation;
 
 use lower::{Buffers, Home, Unit};
@@ -28,7 +31,7 @@ use recompute::{Failure, Recomputed, recompute};
 use std::time::{Duration, Instant};
 use warploom_device::{BufferId, Class, Program, Target};
 use warploom_graph::verify::verify;
-use warploom_graph::{Graph, ParameterRole, Recording, ResultRole, Type};
+use warploom_graph::{Arithmetic, Graph, Op, ParameterRole, Recording, ResultRole, Type};
 
 /// What the compiler may be told.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -39,11 +42,13 @@ pub struct Options {
     /// Where the program takes more, values are computed again instead of being kept, with the same bits; the program's
     /// notes say what that costs. A program that fits is the one without a limit.
     pub memory_limit: Option<usize>,
+    /// In which numbers products of f32 multiply.
+    pub precision: Precision,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { fuse: true, memory_limit: None }
+        Options { fuse: true, memory_limit: None, precision: Precision::F32 }
     }
 }
 
@@ -63,17 +68,21 @@ pub struct Compiled {
 /// Compiles a recording for a target.
 ///
 /// # Errors
-/// A dtype that the target does not compute with; [`Error::MemoryLimit`] where even recomputation does not make it fit.
+/// A dtype or a precision that the target does not compute with; [`Error::MemoryLimit`] where even recomputation does not make it fit.
 pub fn compile(recording: &Recording, target: &dyn Target, options: Options) -> Result<Compiled, Error> {
     let started = Instant::now();
     check_dtypes(&recording.graph, target)?;
     let mut notes = Vec::new();
     let graph = checked("recording", recording.graph.clone())?;
     let graph = checked("calls", calls::calls(&graph, target, &mut notes)?)?;
+    let (roles, device) = (&recording.results, target.capabilities());
+    let graph = precision::precision(graph, roles, options.precision, device, &mut notes)?;
+    let graph = checked("precision", graph)?;
     let graph = checked("simplify", simplify::simplify(&graph)?)?;
     let graph = checked("layout", layout::layout(&graph)?)?;
     let graph = checked("multiply_add", multiply_add::multiply_add(&graph)?)?;
     let graph = checked("simplify", simplify::simplify(&graph)?)?;
+    let graph = checked("widen", widen::widen(&graph)?)?;
 
     let mut buffers = Buffers { list: Vec::new() };
     let mut states: Vec<Option<(BufferId, Type)>> = vec![None; recording.state_count()];
@@ -180,6 +189,18 @@ fn check_dtypes(graph: &Graph, target: &dyn Target) -> Result<(), Error> {
                 let message = format!("{} does not compute with {dtype}; cast to f32 first", capabilities.id);
                 return Err(warploom_graph::Error::new(node.op.name(), message).at(&node.origin).into());
             }
+        }
+        let tf32 = match &node.op {
+            Op::Contract(axes) => axes.arithmetic == Arithmetic::Tf32,
+            Op::Convolve(axes) => axes.arithmetic == Arithmetic::Tf32,
+            _ => false,
+        };
+        if tf32 && !capabilities.tf32 {
+            let message = format!(
+                "{} does not multiply in TF32; leave the product's arithmetic its own",
+                capabilities.id
+            );
+            return Err(warploom_graph::Error::new(node.op.name(), message).at(&node.origin).into());
         }
     }
     Ok(())

@@ -6,12 +6,20 @@ mod support;
 use smallvec::smallvec;
 use std::path::Path;
 use support::training_step;
-use warploom_compile::{Options, compile};
+use warploom_compile::{Options, Precision, compile};
 use warploom_device::null::Null;
+use warploom_device::{Capabilities, Target};
 use warploom_graph::*;
 
 fn check(name: &str, recording: &Recording) {
-    let compiled = compile(recording, &Null::default(), Options::default()).expect("the recording compiles");
+    check_in(Precision::F32, name, recording);
+}
+
+fn check_in(precision: Precision, name: &str, recording: &Recording) {
+    let null = Null::default();
+    let null = Null::new(Capabilities { tf32: true, ..null.capabilities().clone() });
+    let options = Options { precision, ..Options::default() };
+    let compiled = compile(recording, &null, options).expect("the recording compiles");
     let text = format!("{}\n{}", compiled.graph, compiled.program);
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/snapshots").join(format!("{name}.txt"));
     if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
@@ -41,6 +49,42 @@ fn a_logistic_unit_trains_in_place() {
 #[test]
 fn a_network_needs_one_kernel_a_product_or_sum() {
     check("network", &training_step(128, &[784, 512, 10]).expect("the step records"));
+}
+
+#[test]
+fn factors_are_rounded_and_kept_so_and_what_reaches_state_is_not() {
+    let step = training_step(128, &[784, 512, 10]).expect("the step records");
+    check_in(Precision::Bf16, "network_bf16", &step);
+    check_in(Precision::Tf32, "network_tf32", &step);
+    let steps = step.repeat(20, &[true, true], &Origin::here()).expect("the step repeats");
+    check_in(Precision::F16, "steps_f16", &steps);
+}
+
+/// What the rounds of a scan multiply and did not make is rounded once, outside; what they stack to be multiplied is stacked
+/// rounded.
+#[test]
+fn a_scan_takes_and_gives_rounded_factors() {
+    let recording = stateless(|b| {
+        let xs = b.parameter(Type::new(DType::F32, &[7, 4, 8]));
+        let w = b.parameter(Type::new(DType::F32, &[8, 8]));
+        let h = b.parameter(Type::new(DType::F32, &[4, 8]));
+        let v = b.parameter(Type::new(DType::F32, &[8, 3]));
+        let (mut body, here) = (Graph::new(), Origin::here());
+        body.parameter(Type::scalar(DType::U32), here.clone());
+        let [h0, x, w0] = [&[4usize, 8][..], &[4, 8], &[8, 8]]
+            .map(|shape| body.parameter(Type::new(DType::F32, shape), here.clone()));
+        let product = || Op::Contract(ContractAxes { sum: smallvec![(1, 0)], ..ContractAxes::default() });
+        let inner = Builder::new(body, here);
+        let next = (inner.apply(product(), &[h0, w0]) + inner.apply(product(), &[x, w0])).tanh();
+        let results = vec![next.value(), next.exp().value()];
+        let mut body = inner.finish();
+        body.set_results(results);
+        let scan = Op::Scan { body: body.into(), length: 7, carries: 1, slices: 1, reverse: false };
+        let made = b.try_add(scan, &[h.value(), xs.value(), w.value()]).expect("the body fits");
+        let stacked = b.expr(made[1]).reshape(&[28, 8]);
+        vec![b.expr(made[0]), b.apply(product(), &[stacked.value(), v.value()]).tanh()]
+    });
+    check_in(Precision::Bf16, "scan_bf16", &recording);
 }
 
 #[test]

@@ -43,7 +43,7 @@ pub(crate) fn memory_limit(recipe: &Recipe, device: &Device) -> Result<Option<u6
 pub(crate) fn planned(recipe: &Recipe, splits: &Splits, device: &Device) -> Result<Planned> {
     let signature = splits.signature();
     let limit = memory_limit(recipe, device)?;
-    let mut model = build(recipe, &signature, &dry_device(device))?;
+    let mut model = build(recipe, &signature, &dry_device(device)?)?;
     compile(recipe, &signature, splits.steps(recipe), &mut model)?;
     let network = recipe.model.clone();
     let told = |error: Error| match error {

@@ -8,6 +8,7 @@ use crate::variable::Slot;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use warploom_compile::Precision;
 use warploom_device::{Capabilities, Executor, Memory, Statistics, Verification, Verifying};
 use warploom_graph::DType;
 
@@ -19,6 +20,8 @@ struct Inner {
     executor: Arc<dyn Executor>,
     /// The executor once more, where it checks another.
     verifying: Option<Arc<Verifying>>,
+    /// In which numbers programs compiled for it multiply.
+    precision: Precision,
     /// One launch at a time, with what launches share. Taken before `trace` and before any variable's lock.
     launcher: Mutex<Launcher>,
     /// One walk over the lazy nodes at a time; they are marked while walked.
@@ -31,7 +34,7 @@ struct Inner {
 impl Device {
     /// A device of its own around an executor, for tests and for executors that are not registered.
     pub fn from_executor(executor: Arc<dyn Executor>) -> Device {
-        Device::new(executor, None)
+        Device::new(executor, None, Precision::F32)
     }
 
     /// A device of its own on the same hardware that checks each kernel against the reference the first time it runs, by the
@@ -39,7 +42,7 @@ impl Device {
     /// not on it; what is checked must be made there.
     pub fn verified(&self) -> Device {
         let verifying = Arc::new(Verifying::new(self.0.executor.clone()));
-        Device::new(verifying.clone(), Some(verifying))
+        Device::new(verifying.clone(), Some(verifying), self.0.precision)
     }
 
     /// What was checked so far on a device that [`Device::verified`] made; `None` on any other.
@@ -47,10 +50,29 @@ impl Device {
         self.0.verifying.as_ref().map(|verifying| verifying.verification())
     }
 
-    fn new(executor: Arc<dyn Executor>, verifying: Option<Arc<Verifying>>) -> Device {
+    /// A device of its own on the same hardware whose programs multiply in `precision`: factors of products and convolutions
+    /// of f32 are rounded, and everything else stays as it is recorded, weights, sums and updates in f32;
+    /// [`Precision::table`] says which op runs in what. Tensors of this device are not on it.
+    ///
+    /// Gradients in f16 need a scaled loss. TF32 on a device that has none is f32, which is more exact; programs note it.
+    ///
+    /// # Errors
+    /// A precision that the device does not compute with; says which it has.
+    pub fn with_precision(&self, precision: Precision) -> Result<Device, Error> {
+        precision.on(self.capabilities())?;
+        Ok(Device::new(self.0.executor.clone(), self.0.verifying.clone(), precision))
+    }
+
+    /// In which numbers programs compiled for it multiply.
+    pub fn precision(&self) -> Precision {
+        self.0.precision
+    }
+
+    fn new(executor: Arc<dyn Executor>, verifying: Option<Arc<Verifying>>, precision: Precision) -> Device {
         Device(Arc::new(Inner {
             executor,
             verifying,
+            precision,
             launcher: Mutex::default(),
             trace: Mutex::default(),
             pending: Mutex::default(),

@@ -86,7 +86,7 @@ pub use tensor::Tensor;
 pub use user_kernel::UserKernel;
 pub use variable::Variable;
 pub use views::Range;
-pub use warploom_compile::Recomputation;
+pub use warploom_compile::{Precision, PrecisionRow, PrecisionTable, Recomputation};
 pub use warploom_graph::{
     Arithmetic, CallGradient, ContractAxes, DType, Dims, Elementwise, ElementwiseMethods, Origin, Reduction,
     ScatterKind, SpatialWindow, Type, elementwise,

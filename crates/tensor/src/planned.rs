@@ -108,7 +108,7 @@ pub(crate) fn compiled(
     if cfg!(debug_assertions) {
         warploom_graph::verify::verify(&recording.graph)?;
     }
-    let options = Options { memory_limit, ..Options::default() };
+    let options = Options { memory_limit, precision: device.precision(), ..Options::default() };
     let compiled = compile(recording, device.executor().target(), options)?;
     Ok((Arc::new(compiled.program), compiled.recomputation))
 }

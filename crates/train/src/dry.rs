@@ -1,14 +1,19 @@
 //! A device with another's rules and no memory: programs are compiled and counted for it, and nothing runs.
 
+use crate::error::Result;
 use std::sync::Arc;
 use warploom_device::null::Null;
 use warploom_device::{Around, Capabilities, Executor, Target};
 use warploom_tensor::Device;
 
 /// Plans as `device` would, without its memory.
-pub fn dry_device(device: &Device) -> Device {
+///
+/// # Errors
+/// None that the device itself would not give.
+pub fn dry_device(device: &Device) -> Result<Device> {
     let capabilities = Capabilities { memory_bytes: None, ..device.capabilities().clone() };
-    Device::from_executor(Arc::new(Dry { like: device.executor().clone(), null: Null::new(capabilities) }))
+    let dry = Dry { like: device.executor().clone(), null: Null::new(capabilities) };
+    Ok(Device::from_executor(Arc::new(dry)).with_precision(device.precision())?)
 }
 
 struct Dry {

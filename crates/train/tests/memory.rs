@@ -169,14 +169,14 @@ fn the_largest_batch_comes_close_to_the_limit() {
         ("dense", dense as Built, [2 << 20, 4 << 20, 7 << 20, 12 << 20]),
     ] {
         for limit in limits {
-            let mut model = build(&dry_device(&cpu()));
+            let mut model = build(&dry_device(&cpu()).expect("it has f32"));
             let batch = model.largest_batch(&train, &fit(&watched, 1, Some(limit))).unwrap();
             let plan = model.plan_data(&train, &fit(&watched, batch, Some(limit))).unwrap().0;
             let share = plan.planned_bytes() as f64 / limit as f64;
             assert!((0.9..=1.0).contains(&share), "{name}, {limit}: batch {batch} takes {share}");
             assert_eq!((plan.batch, plan.recomputation), (batch, None), "{name}, {limit}");
         }
-        let mut model = build(&dry_device(&cpu()));
+        let mut model = build(&dry_device(&cpu()).expect("it has f32"));
         assert_eq!(model.largest_batch(&train, &fit(&watched, 1, Some(1 << 30))).unwrap(), 3000, "{name}");
     }
 }
