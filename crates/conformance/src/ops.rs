@@ -46,7 +46,7 @@ pub fn casts(dtypes: &[DType]) -> Vec<(String, Case)> {
 
 /// Products large enough for every tile of a device that several thousand invocations fill, and for split sums; edges are
 /// not multiples of anything.
-pub fn products() -> Vec<(String, Case)> {
+pub fn products(dtype: DType, arithmetic: Arithmetic) -> Vec<(String, Case)> {
     let mut cases = Vec::new();
     for (m, n, k) in [
         (600, 590, 20),
@@ -54,6 +54,8 @@ pub fn products() -> Vec<(String, Case)> {
         (250, 200, 17),
         (130, 170, 33),
         (70, 100, 50),
+        // Multiples of eight, whose rows can be read 16 bytes at a time.
+        (136, 264, 72),
         (9, 33, 2100),
         (1, 70, 900),
     ] {
@@ -62,11 +64,11 @@ pub fn products() -> Vec<(String, Case)> {
             let axes = ContractAxes {
                 batch: smallvec![],
                 sum: smallvec![(usize::from(!swap_left), usize::from(swap_right))],
-                ..ContractAxes::default()
+                arithmetic,
             };
             let operands = [shape(swap_left, m, k).to_vec(), shape(swap_right, k, n).to_vec()];
-            let name = format!("product {m} {n} {k} {swap_left} {swap_right}");
-            cases.push((name, binary(DType::F32, Op::Contract(axes), operands)));
+            let name = format!("product {dtype} {m} {n} {k} {swap_left} {swap_right}{}", arithmetic.suffix());
+            cases.push((name, binary(dtype, Op::Contract(axes), operands)));
         }
     }
     let window = |stride, pad, input_dilation, kernel_dilation| SpatialWindow {
@@ -80,12 +82,17 @@ pub fn products() -> Vec<(String, Case)> {
         (1, [4, 5, 33, 31], [70, 5, 3, 3], window(1, 1, 1, 1)),
         (2, [3, 8, 20, 17], [36, 4, 3, 5], window(2, 2, 1, 1)),
         (1, [5, 40, 9, 9], [24, 40, 3, 3], window(1, 2, 2, 1)),
+        (1, [2, 8, 12, 12], [72, 8, 3, 3], window(1, 1, 1, 1)),
         (1, [6, 3, 40, 40], [10, 3, 19, 19], window(1, 0, 1, 2)),
     ] {
         for outputs_first in [false, true] {
-            let axes = ConvolveAxes { outputs_first, ..ConvolveAxes::new(groups, &[window, window]) };
-            let name = format!("convolution {input:?} {kernel:?} {window:?} {outputs_first}");
-            cases.push((name, binary(DType::F32, Op::Convolve(axes), [input.to_vec(), kernel.to_vec()])));
+            let axes =
+                ConvolveAxes { outputs_first, arithmetic, ..ConvolveAxes::new(groups, &[window, window]) };
+            let name = format!(
+                "convolution {dtype} {input:?} {kernel:?} {window:?} {outputs_first}{}",
+                arithmetic.suffix()
+            );
+            cases.push((name, binary(dtype, Op::Convolve(axes), [input.to_vec(), kernel.to_vec()])));
         }
     }
     cases

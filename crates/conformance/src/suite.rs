@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Instant;
 use warploom_compile::Options;
 use warploom_device::Executor;
-use warploom_graph::DType;
+use warploom_graph::{Arithmetic, DType};
 
 /// What may separate results of a GPU, whose division and square root are not correctly rounded, relative to the largest
 /// element.
@@ -48,11 +48,15 @@ pub fn ops(device: &dyn Executor) -> Vec<(String, Case)> {
     single.chain(half_products(dtypes)).collect()
 }
 
-/// Products of many shapes, and softmax of rows short and long.
-pub fn products_and_rows() -> Vec<(String, Case)> {
+/// Products of many shapes in every dtype of floats up to 32 bits that the device has, and softmax of rows short and long.
+pub fn products_and_rows(device: &dyn Executor) -> Vec<(String, Case)> {
+    let capabilities = device.target().capabilities();
+    let arithmetics = [(DType::F32, Arithmetic::Own), (DType::F16, Arithmetic::Wide), (DType::BF16, Arithmetic::Wide)];
+    let held = arithmetics.into_iter().filter(|(dtype, _)| capabilities.dtypes.contains(dtype));
+    let products = held.flat_map(|(dtype, arithmetic)| products(dtype, arithmetic));
     let rows = [(3, 5), (64, 10), (37, 1000), (5, 5000)];
     let rows = rows.map(|(rows, columns)| (format!("softmax {rows} x {columns}"), softmax(rows, columns)));
-    products().into_iter().chain(rows).collect()
+    products.chain(rows).collect()
 }
 
 /// Runs cases on all of the host's threads, until `deadline`.

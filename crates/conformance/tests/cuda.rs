@@ -11,20 +11,9 @@ use warploom_conformance::run::{Case, Outcome, compare, compiled, run_program, t
 use warploom_conformance::suite::ops;
 use warploom_cuda::CudaCpp;
 use warploom_device::{BufferSpec, Class, Program, Target};
-use warploom_emulate::{Emulated, is_available, sanitized};
+use warploom_emulate::{Emulated, LIMITS, is_available, sanitized};
 use warploom_gpu::{FAULT_WORDS, Limits, Plan, Root};
-use warploom_graph::ParameterRole;
-
-/// Those of GPUs since the year 2020.
-const LIMITS: Limits = Limits {
-    workgroup: 1024,
-    groups: 65535,
-    shared_bytes: 48 << 10,
-    arguments: 64,
-    argument_bytes: 1 << 40,
-    alignment: 256,
-    parallel: 1 << 18,
-};
+use warploom_graph::{Arithmetic, DType, ParameterRole};
 
 fn device(limits: Limits) -> Option<Emulated> {
     is_available().then(|| Emulated::new(&CudaCpp, limits))
@@ -62,10 +51,9 @@ fn every_op_and_cast_in_every_dtype_it_has() {
 }
 
 /// Sums are exact, so that all tiles give the same bits, and one of them is compared with the interpreter.
-#[test]
-fn products_in_every_tile() {
+fn products_in_every_tile(dtype: DType, arithmetic: Arithmetic) {
     let Some(mut device) = device(LIMITS) else { return };
-    let cases = products();
+    let cases = products(dtype, arithmetic);
     let first = check(&device, &cases);
     // The last has launches over several axes, with workgroups to spare.
     for (parallel, groups) in [(1 << 6, LIMITS.groups), (5000, LIMITS.groups), (5000, 37)] {
@@ -79,6 +67,28 @@ fn products_in_every_tile() {
             assert!(outcome.same_bits(first, case), "{name} is another on {parallel} in parallel");
         }
     }
+}
+
+#[test]
+fn products_of_f32_in_every_tile() {
+    products_in_every_tile(DType::F32, Arithmetic::Own);
+}
+
+/// What these compute exactly on matrix units here, they must compute exactly on a GPU: only there are the layouts of
+/// matrices over a warp put to the proof.
+#[test]
+fn products_of_bf16_in_every_tile() {
+    products_in_every_tile(DType::BF16, Arithmetic::Wide);
+}
+
+#[test]
+fn products_of_f16_in_every_tile() {
+    products_in_every_tile(DType::F16, Arithmetic::Wide);
+}
+
+#[test]
+fn products_of_tf32_in_every_tile() {
+    products_in_every_tile(DType::F32, Arithmetic::Tf32);
 }
 
 /// Runs random programs; `default` of them unless the environment says how many.
@@ -155,7 +165,13 @@ fn no_access_is_out_of_bounds() {
     let dtypes = device.capabilities().dtypes.clone();
     let mut cases: Vec<Case> = (0..4).map(|seed| generate_of(seed, &dtypes).0).collect();
     cases.push(softmax(7, 300));
-    cases.extend(products().into_iter().map(|(_, case)| case).skip(27));
+    for (dtype, arithmetic) in
+        [(DType::F32, Arithmetic::Own), (DType::F32, Arithmetic::Tf32), (DType::BF16, Arithmetic::Own)]
+    {
+        let edges =
+            products(dtype, arithmetic).into_iter().filter(|(name, _)| !name.contains("600") && !name.contains("300"));
+        cases.extend(edges.map(|(_, case)| case).skip(6).step_by(5));
+    }
     for case in &cases {
         let program = compiled(case, &device, Options::default()).expect("it compiles").program;
         let plan = device.plan(&program).expect("it has kernels");

@@ -10,22 +10,23 @@ use warploom_conformance::ops::{casts, elementwise, half_products, products};
 use warploom_conformance::run::compiled;
 use warploom_cuda::CudaCpp;
 use warploom_device::Target;
-use warploom_emulate::{ARCHITECTURES, Emulated, Nvrtc};
+use warploom_emulate::{ARCHITECTURES, Emulated, LIMITS, Nvrtc};
 use warploom_gpu::Limits;
+use warploom_graph::{Arithmetic, DType};
+
+/// Operands whose products are other kernels.
+const PRODUCTS: [(DType, Arithmetic); 4] = [
+    (DType::F32, Arithmetic::Own),
+    (DType::F32, Arithmetic::Tf32),
+    (DType::BF16, Arithmetic::Own),
+    (DType::F16, Arithmetic::Wide),
+];
 
 #[test]
 fn every_kernel_is_machine_code_without_spills() {
     let Some(nvrtc) = Nvrtc::find() else { return };
     let programs = std::env::var("WARPLOOM_PROGRAMS").ok().and_then(|n| n.parse().ok()).unwrap_or(100);
-    let own = Limits {
-        workgroup: 1024,
-        groups: 65535,
-        shared_bytes: 48 << 10,
-        arguments: 64,
-        argument_bytes: 1 << 40,
-        alignment: 256,
-        parallel: 1 << 16,
-    };
+    let own = Limits { parallel: 1 << 16, ..LIMITS };
     let mut kernels = BTreeMap::new();
     for limits in [own, Limits { parallel: 1 << 18, ..own }, Limits { parallel: 5000, ..own }] {
         let device = Emulated::new(&CudaCpp, limits);
@@ -35,7 +36,8 @@ fn every_kernel_is_machine_code_without_spills() {
         let singles = singles.map(|(_, case)| case);
         let singles = singles.filter(|_| limits == own);
         let random = (0..programs).map(|seed| generate_of(seed, &dtypes).0);
-        for case in singles.chain(products().into_iter().map(|(_, case)| case)).chain(random) {
+        for case in singles.chain(PRODUCTS.into_iter().flat_map(|(dtype, how)| products(dtype, how)).map(|(_, case)| case)).chain(random)
+        {
             let program = compiled(&case, &device, Options::default()).expect("it compiles").program;
             let written = device.written(&program).expect("its kernels are written");
             kernels.extend(written.into_iter().map(|kernel| (kernel.source, kernel.name)));

@@ -11,7 +11,7 @@ use warploom_conformance::run::{compare, compiled, run_program};
 use warploom_conformance::suite::{check, gpu_tolerance, ops};
 use warploom_device::{Target, Verifying};
 use warploom_gpu::Limits;
-use warploom_graph::DType;
+use warploom_graph::{Arithmetic, DType};
 use warploom_wgpu::{Wgpu, adapters};
 
 fn device() -> Option<Wgpu> {
@@ -42,7 +42,7 @@ fn products_in_every_tile() {
     // The last has launches over several axes, with workgroups to spare.
     for (parallel, groups) in [(1 << 6, own.groups), (5000, own.groups), (1 << 16, own.groups), (5000, 37)] {
         device = device.with_limits(Limits { parallel, groups, ..own });
-        for (name, case) in products() {
+        for (name, case) in products(DType::F32, Arithmetic::Own) {
             wrong.extend(check(&case, &device).err().map(|e| format!("{name}, {parallel}: {e}")));
         }
     }

@@ -18,6 +18,8 @@ const PRELUDE: &str = "\
 namespace warploom {
 using i32 = int;
 using u32 = unsigned int;
+using u8 = unsigned char;
+using u16 = unsigned short;
 using f32 = float;
 using i64 = long long;
 using u64 = unsigned long long;
@@ -45,15 +47,25 @@ impl Dialect for CudaCpp {
         format!("load_atomic(&{word})")
     }
 
-    fn atomic_replace(&self, word: &str, mask: &str, bits: &str) -> String {
-        // Others change only other bits, so these may be compared first and flipped after.
-        format!("atomicXor(&{word}, (load_atomic(&{word}) ^ ({bits})) & ({mask}));")
+    fn store_part(&self, argument: &str, at: &str, bytes: usize, bits: &str) -> String {
+        let part = match bytes {
+            1 => "u8",
+            2 => "u16",
+            _ => "u32",
+        };
+        format!("store_part<{part}>({argument}, {at}, {bits});")
+    }
+
+    fn unroll(&self) -> &'static str {
+        "#pragma unroll"
     }
 
     fn module(&self, module: &Module<'_>) -> String {
         let mut head = String::new();
         for shared in module.shared {
-            let _ = writeln!(head, "    __shared__ {} {}[{}];", shared.element, shared.name, shared.length);
+            let (name, element, length) = (&shared.name, shared.element, shared.length);
+            // Vectors are copied to it.
+            let _ = writeln!(head, "    alignas(16) __shared__ {element} {name}[{length}];");
         }
         head += "    const u32 thread = threadIdx.x;\n    \
                  const u32 group = blockIdx.x + gridDim.x * (blockIdx.y + gridDim.y * blockIdx.z);\n";

@@ -47,7 +47,7 @@ impl Cuda {
             name: gpu.name.clone(),
             // Kernels are written for devices whose registers have 32 bits.
             dtypes: DType::ALL.iter().copied().filter(|dtype| *dtype != DType::F64).collect(),
-            tf32: false,
+            tf32: gpu.limits.matrix_units.tf32,
             slab_bytes: gpu.limits.argument_bytes,
             alignment: gpu.limits.alignment,
             in_place: true,

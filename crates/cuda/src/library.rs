@@ -13,6 +13,8 @@ pub(crate) static LIBRARY: LazyLock<Library> = LazyLock::new(|| {
     let files = [
         include_str!("library/language.cuh"),
         include_str!("library/bits.cuh"),
+        include_str!("library/warp.cuh"),
+        include_str!("library/matrix.cuh"),
         include_str!("library/integer.cuh"),
         include_str!("library/float.cuh"),
         include_str!("library/exp.cuh"),

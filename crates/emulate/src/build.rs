@@ -30,7 +30,10 @@ const FLAGS: [&str; 7] = [
     "-w",
 ];
 
-const EMULATION: &str = include_str!("emulation.hpp");
+const EMULATION: &str = concat!(include_str!("emulation.hpp"), "\n", include_str!("warp.hpp"));
+
+/// What stands in sources whose threads wait for each other.
+const WAITS: [&str; 3] = ["__sync", "_sync(", "emulation::"];
 
 /// Whether there is a C++ compiler. Without, tests pass and say that they were skipped, unless `WARPLOOM_REQUIRE_CPP` is 1.
 ///
@@ -136,7 +139,7 @@ pub(crate) fn text(sources: &[&str], shared: Shared) -> String {
              return emulation::run({{emulation::Kernel<kernel_of_{i}::warploom::kernel{i}>::call, arguments, \
              {{groups[0], groups[1], groups[2]}}, threads, {waits}, __start_shared{i}, \
              size_t(__stop_shared{i} - __start_shared{i}), seed}});\n}}\n}}\n",
-            waits = source.contains("__syncthreads"),
+            waits = WAITS.iter().any(|wait| source.contains(wait)),
         );
     }
     text

@@ -45,6 +45,8 @@ static inline unsigned atomicCAS(unsigned *word, unsigned expected, unsigned des
 namespace emulation {
 
 const unsigned MOST_THREADS = 1024;
+const unsigned WARP_THREADS = 32;
+const unsigned MOST_WARPS = MOST_THREADS / WARP_THREADS;
 const size_t STACK_BYTES = 128 << 10;
 
 // A kernel with its launch.
@@ -85,10 +87,16 @@ static void change(Flow &from, Flow &to) {
 #endif
 }
 
+// What a thread waits for: the others of its warp, or of its block.
+enum Wait { WARP, BLOCK };
+
 // A thread of a block: it goes on until it waits or ends.
 struct Fiber {
     Flow flow;
     bool is_made, has_ended;
+    Wait wait;
+    // Operations of its warp so far, and copies that it has begun.
+    unsigned turns, copies;
 };
 
 static Fiber fibers[MOST_THREADS];
@@ -96,12 +104,15 @@ static Fiber fibers[MOST_THREADS];
 static Flow scheduler = {{}, {}, true};
 static unsigned running;
 static const Launch *launched;
+// What a thread has done that no GPU does; null unless there is something.
+static const char *mistake;
 
 static void live() {
     // A fiber is used again by the next block.
     for (;;) {
         launched->call(launched->arguments);
         fibers[running].has_ended = true;
+        fibers[running].wait = BLOCK;
         change(fibers[running].flow, scheduler);
     }
 }
@@ -130,6 +141,11 @@ static void resume(unsigned thread) {
     change(scheduler, fibers[thread].flow);
 }
 
+static void wait_for(Wait wait) {
+    fibers[running].wait = wait;
+    change(fibers[running].flow, scheduler);
+}
+
 // 0 to count - 1, in another order each time unless the seed is 0.
 static void arrange(unsigned *order, unsigned count, unsigned long long &seed) {
     for (unsigned i = 0; i < count; i++) {
@@ -144,14 +160,59 @@ static void arrange(unsigned *order, unsigned count, unsigned long long &seed) {
     }
 }
 
+// Runs the threads of a block to its next barrier. A warp whose threads all wait for each other goes on after all that
+// could go on before.
+static const char *run_round(const Launch &launch, unsigned long long &seed) {
+    // Each thread is in it once at most.
+    static unsigned queue[MOST_THREADS];
+    unsigned waiting[MOST_WARPS] = {};
+    unsigned count = launch.threads, next = 0, end = count % MOST_THREADS;
+    arrange(queue, count, seed);
+    for (; count > 0; count--) {
+        const unsigned thread = queue[next], warp = thread / WARP_THREADS;
+        next = (next + 1) % MOST_THREADS;
+        resume(thread);
+        if (fibers[thread].wait == BLOCK) {
+            continue;
+        }
+        const unsigned first = warp * WARP_THREADS;
+        const unsigned lanes = launch.threads - first < WARP_THREADS ? launch.threads - first : WARP_THREADS;
+        if (++waiting[warp] < lanes) {
+            continue;
+        }
+        unsigned order[WARP_THREADS];
+        arrange(order, lanes, seed);
+        for (unsigned i = 0; i < lanes; i++) {
+            queue[end] = first + order[i];
+            end = (end + 1) % MOST_THREADS;
+        }
+        waiting[warp] = 0;
+        count += lanes;
+    }
+    for (unsigned warp = 0; warp < MOST_WARPS; warp++) {
+        if (waiting[warp] != 0) {
+            return "some threads of a warp wait for the others, which wait elsewhere or have ended";
+        }
+    }
+    return NULL;
+}
+
+// Gives up the stacks of a block's threads where they are.
+static const char *give_up(const Launch &launch, const char *wrong) {
+    for (unsigned i = 0; i < launch.threads; i++) {
+        fibers[i].is_made = false;
+    }
+    return wrong;
+}
+
 // Runs the threads of a block. Those that wait for each other run in rounds, from one barrier to the next.
 static const char *run_block(const Launch &launch, unsigned long long &seed) {
-    unsigned order[MOST_THREADS];
     // Memory that a block shares begins undefined.
     if (launch.shared_bytes != 0) {
         memset(launch.shared, 0xff, launch.shared_bytes);
     }
     if (!launch.waits) {
+        static unsigned order[MOST_THREADS];
         arrange(order, launch.threads, seed);
         for (unsigned i = 0; i < launch.threads; i++) {
             threadIdx = {order[i], 0, 0};
@@ -164,24 +225,23 @@ static const char *run_block(const Launch &launch, unsigned long long &seed) {
             return "there is no memory for the stacks of a block's threads";
         }
         fibers[i].has_ended = false;
+        fibers[i].turns = fibers[i].copies = 0;
     }
     unsigned ended = 0;
     while (ended < launch.threads) {
-        arrange(order, launch.threads, seed);
+        const char *wrong = run_round(launch, seed);
+        if (wrong != NULL) {
+            return give_up(launch, wrong);
+        }
         ended = 0;
         for (unsigned i = 0; i < launch.threads; i++) {
-            resume(order[i]);
-            ended += fibers[order[i]].has_ended;
+            ended += fibers[i].has_ended;
         }
         if (ended != 0 && ended != launch.threads) {
-            // The others' stacks are given up where they are.
-            for (unsigned i = 0; i < launch.threads; i++) {
-                fibers[i].is_made = false;
-            }
-            return "some threads of a block end while others wait at a barrier";
+            return give_up(launch, "some threads of a block end while others wait at a barrier");
         }
     }
-    return NULL;
+    return mistake;
 }
 
 // Runs all blocks; gives what is wrong with the kernel, or nothing.
@@ -196,6 +256,7 @@ static const char *run(const Launch &launch) {
     unsigned long long seed = launch.seed;
     arrange(order, blocks, seed);
     launched = &launch;
+    mistake = NULL;
     blockDim = {launch.threads, 1, 1};
     gridDim = {groups[0], groups[1], groups[2]};
     const char *wrong = NULL;
@@ -228,5 +289,5 @@ template <class... Parameters, void (*kernel)(Parameters...)> struct Kernel<kern
 }
 
 static void __syncthreads() {
-    emulation::change(emulation::fibers[emulation::running].flow, emulation::scheduler);
+    emulation::wait_for(emulation::BLOCK);
 }

@@ -11,8 +11,22 @@ use warploom_device::{
     Capabilities, DeviceError, Executable, Executor, Memory, Program, Statistics, Step, Target, Token,
     WrittenKernel,
 };
-use warploom_gpu::{Dialect, Dispatch, Limits, Plan};
+use warploom_gpu::{Dialect, Dispatch, Limits, MatrixUnits, Plan};
 use warploom_graph::{DType, Graph, Source};
+
+/// Those of NVIDIA's GPUs since the year 2020.
+pub const LIMITS: Limits = Limits {
+    workgroup: 1024,
+    groups: 65535,
+    shared_bytes: 48 << 10,
+    arguments: 64,
+    argument_bytes: 1 << 40,
+    alignment: 256,
+    parallel: 1 << 18,
+    vector_bytes: 16,
+    warp: 32,
+    matrix_units: MatrixUnits::ALL,
+};
 
 /// A device whose kernels are compiled as C++ and run by the processor, one thread after another.
 ///
@@ -36,7 +50,7 @@ impl Emulated {
             id: format!("emulated-{}", dialect.name()),
             name: format!("kernels in {} on the processor", dialect.name()),
             dtypes: DType::ALL.iter().copied().filter(|dtype| *dtype != DType::F64).collect(),
-            tf32: false,
+            tf32: limits.matrix_units.tf32,
             slab_bytes: limits.argument_bytes,
             alignment: limits.alignment,
             in_place: true,

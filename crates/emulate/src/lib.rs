@@ -10,7 +10,7 @@ mod sanitized;
 mod sweep;
 
 pub use build::is_available;
-pub use executor::Emulated;
+pub use executor::{Emulated, LIMITS};
 pub use nvrtc::{Built, Nvrtc};
 pub use sanitized::sanitized;
 pub use sweep::{ARCHITECTURES, Family, Sweep};

@@ -34,6 +34,15 @@ impl Add for Work {
     }
 }
 
+/// What is read of an element.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Read {
+    /// Its register.
+    Value,
+    /// Its bits, in the low end of a `u32`.
+    Bits,
+}
+
 pub(crate) struct Code<'a> {
     pub context: Context<'a>,
     /// The kernel's ordinal, under which it reports faults.
@@ -88,6 +97,15 @@ impl<'a> Code<'a> {
     pub(crate) fn close(&mut self) {
         self.depth -= 1;
         self.line("}");
+    }
+
+    /// Opens a loop of `name` from 0 to below `count` whose rounds are written out, where the dialect has a way to ask for that.
+    pub(crate) fn open_unrolled(&mut self, name: &str, count: u32) {
+        let unroll = self.context.dialect.unroll();
+        if !unroll.is_empty() {
+            self.line(unroll);
+        }
+        self.open_for(name, "0u", &format!("{count}u"), 1);
     }
 
     /// Opens a loop of `name` from `start` to below `end`.
@@ -201,28 +219,65 @@ impl<'a> Code<'a> {
         if let (Elements::Words(held), 4) = (self.elements[argument], dtype.bytes()) {
             return Ok(reinterpret(&format!("a{argument}[{at}]"), held, dtype));
         }
-        let per_word = 4 / dtype.bytes().clamp(1, 4);
-        let word = |at: &str| match per_word {
-            1 => format!("a{argument}[{at}]"),
-            _ => format!("a{argument}[({at}) / {per_word}u]"),
-        };
-        let word = match self.elements[argument] {
-            Elements::Words(held) => reinterpret(&word(&at), held, DType::U32),
-            Elements::Atomic | Elements::Faults => self.context.dialect.atomic_load(&word(&at)),
-        };
-        Ok(match dtype {
-            DType::Bool => format!("(({word} >> ((({at}) % 4u) * 8u) & 255u) != 0u)"),
-            DType::U8 => format!("({word} >> ((({at}) % 4u) * 8u) & 255u)"),
-            DType::F16 => {
-                let bits = format!("({word} >> ((({at}) % 2u) * 16u)) & 65535u");
-                self.call("from_half", &[&bits])
+        let bits = self.element_bits(argument, &at, dtype);
+        Ok(self.value(dtype, bits))
+    }
+
+    /// Element `index` of a buffer: its value or its bits.
+    pub(crate) fn read(
+        &mut self,
+        read: Read,
+        buffer: BufferId,
+        dtype: DType,
+        index: &str,
+    ) -> Result<String, DeviceError> {
+        if read == Read::Value {
+            return self.load(buffer, dtype, index);
+        }
+        let (argument, at) = self.locate(buffer, dtype, index, false)?;
+        Ok(self.element_bits(argument, &at, dtype))
+    }
+
+    /// The bits of an element, in the low end of a `u32`.
+    fn element_bits(&self, argument: usize, at: &str, dtype: DType) -> String {
+        let word = |at: &str| match self.elements[argument] {
+            Elements::Words(held) => reinterpret(&format!("a{argument}[{at}]"), held, DType::U32),
+            Elements::Atomic | Elements::Faults => {
+                self.context.dialect.atomic_load(&format!("a{argument}[{at}]"))
             }
-            DType::BF16 => {
-                let bits = format!("({word} >> ((({at}) % 2u) * 16u)) & 65535u");
-                self.call("from_bfloat", &[&bits])
-            }
-            DType::I32 | DType::U32 | DType::F32 | DType::F64 => reinterpret(&word, DType::U32, dtype),
-        })
+        };
+        match dtype.bytes() {
+            1 => format!("({} >> ((({at}) % 4u) * 8u) & 255u)", word(&format!("({at}) / 4u"))),
+            2 => format!("({} >> ((({at}) % 2u) * 16u) & 65535u)", word(&format!("({at}) / 2u"))),
+            _ => word(at),
+        }
+    }
+
+    /// The register of an element with these bits.
+    pub(crate) fn value(&mut self, dtype: DType, bits: String) -> String {
+        match dtype {
+            DType::Bool => format!("({bits} != 0u)"),
+            DType::U8 => bits,
+            DType::F16 => self.call("from_half", &[&bits]),
+            DType::BF16 => self.call("from_bfloat", &[&bits]),
+            DType::I32 | DType::U32 | DType::F32 | DType::F64 => reinterpret(&bits, DType::U32, dtype),
+        }
+    }
+
+    /// The name of the argument that holds a buffer, and its word that element `index` lies in.
+    pub(crate) fn word(
+        &mut self,
+        buffer: BufferId,
+        dtype: DType,
+        index: &str,
+        written: bool,
+    ) -> Result<(String, String), DeviceError> {
+        let (argument, at) = self.locate(buffer, dtype, index, written)?;
+        let word = match 4 / dtype.bytes().clamp(1, 4) {
+            1 => at,
+            each => format!("({at}) / {each}u"),
+        };
+        Ok((format!("a{argument}"), word))
     }
 
     /// The bits that a register is stored as, in the low end of a `u32`.
@@ -251,15 +306,10 @@ impl<'a> Code<'a> {
             self.line(format!("a{argument}[{at}] = {};", reinterpret(value, dtype, held)));
             return Ok(());
         }
-        let (per_word, width) = (4 / dtype.bytes().clamp(1, 4), 8 * dtype.bytes());
         let bits = self.bits(dtype, value);
-        let mask = if width < 32 { (1u32 << width) - 1 } else { u32::MAX };
         self.open("");
         self.line(format!("let at = {at};"));
-        self.line(format!("let shift = (at % {per_word}u) * {}u;", width % 32));
-        let word = format!("a{argument}[at / {per_word}u]");
-        let (mask, bits) = (format!("({mask}u << shift)"), format!("({bits} << shift)"));
-        let statements = self.context.dialect.atomic_replace(&word, &mask, &bits);
+        let statements = self.context.dialect.store_part(&format!("a{argument}"), "at", dtype.bytes(), &bits);
         self.line(statements);
         self.close();
         Ok(())

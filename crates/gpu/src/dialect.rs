@@ -20,9 +20,12 @@ pub trait Dialect: Send + Sync {
     fn storage_barrier(&self) -> &'static str;
     /// Reads a word of an argument that is [`Elements::Atomic`].
     fn atomic_load(&self, word: &str) -> String;
-    /// Statements that set the bits of `mask` in a word of an [`Elements::Atomic`] argument to those of `bits`. Nobody else
-    /// writes these bits meanwhile.
-    fn atomic_replace(&self, word: &str, mask: &str, bits: &str) -> String;
+    /// Statements that write element `at`, the name of a `u32`, of an [`Elements::Atomic`] argument that is looked at as
+    /// elements of so many bytes; they are the low end of `bits`, whose others are zero. Nobody else writes this element
+    /// meanwhile.
+    fn store_part(&self, argument: &str, at: &str, bytes: usize, bits: &str) -> String;
+    /// What stands before a loop whose rounds are written out, so that arrays indexed by its variable are registers.
+    fn unroll(&self) -> &'static str;
     /// The whole source.
     fn module(&self, module: &Module<'_>) -> String;
     /// The whole source around a user's text, or why the text is refused before any compiler sees it.

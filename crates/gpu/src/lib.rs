@@ -23,13 +23,12 @@ mod reduction;
 mod rows;
 mod scalar;
 mod scatter;
-mod tile;
 mod together;
 
 pub use claimed::source;
 pub use dialect::{Access, Dialect, Elements, Module, Own, Shared};
 pub use dispatch::{Argument, Dispatch, ENTRY, Node, Plan};
 pub use library::{Library, words};
-pub use limits::Limits;
+pub use limits::{Limits, MatrixUnits};
 pub use place::{FAULT_WORDS, Root};
 pub use plan::{plan, workspace_bytes};

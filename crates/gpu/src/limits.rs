@@ -17,4 +17,30 @@ pub struct Limits {
     pub alignment: usize,
     /// Invocations that fill the device. With fewer, work is split further where a kernel can be.
     pub parallel: u32,
+    /// Most bytes that an invocation loads or stores at once, from an address that is a multiple of as many; a power of two,
+    /// at least 4.
+    pub vector_bytes: usize,
+    /// Neighbouring invocations that exchange values without shared memory, a power of two; 1 where kernels have no way to.
+    pub warp: u32,
+    /// What a warp, then of 32 invocations, multiplies in one instruction.
+    pub matrix_units: MatrixUnits,
+}
+
+/// Operands of which a warp multiplies small matrices, with sums in `f32`: `16 x 16` by `16 x 8` elements of 16 bits,
+/// `16 x 8` by `8 x 8` of 32.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
+pub struct MatrixUnits {
+    /// Of `bf16`.
+    pub bf16: bool,
+    /// Of `f16`.
+    pub f16: bool,
+    /// Of `f32`, rounded to 11 bits of precision.
+    pub tf32: bool,
+}
+
+impl MatrixUnits {
+    /// Units for no operands.
+    pub const NONE: MatrixUnits = MatrixUnits { bf16: false, f16: false, tf32: false };
+    /// Units for all of them.
+    pub const ALL: MatrixUnits = MatrixUnits { bf16: true, f16: true, tf32: true };
 }

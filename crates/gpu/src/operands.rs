@@ -1,10 +1,12 @@
 //! What a product multiplies: elements of strided matrices, or of a kernel and the windows of an input.
 
-use crate::code::Code;
+use crate::code::{Code, Read};
 use crate::instructions::Point;
-use crate::tile::Extents;
+use crate::product::Extents;
 use smallvec::smallvec;
-use warploom_device::{Contraction, Convolution, ConvolutionOperand, DeviceError, IndexMap, Operand};
+use warploom_device::{
+    BufferId, Contraction, Convolution, ConvolutionOperand, DeviceError, IndexMap, Operand,
+};
 use warploom_graph::DType;
 
 /// A product of either kind, as a matrix product.
@@ -13,6 +15,39 @@ pub(crate) enum Operands<'a> {
     Matrices(&'a Contraction),
     /// Rows are outputs, columns are pixels of all examples, terms are channels and taps.
     Windows(&'a Convolution),
+}
+
+/// An operand's side.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Side {
+    Left,
+    Right,
+}
+
+impl Side {
+    /// The name of its part in shared memory.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Side::Left => "left",
+            Side::Right => "right",
+        }
+    }
+}
+
+/// An operand that lies by strides, in elements; a line is a row of the left operand, a column of the right.
+pub(crate) struct Strided {
+    pub buffer: BufferId,
+    pub offset: i64,
+    pub batch: i64,
+    pub line: i64,
+    pub term: i64,
+}
+
+impl Strided {
+    /// The element of these.
+    pub(crate) fn element(&self, batch: &str, line: &str, term: &str) -> String {
+        element(self.offset, &[(batch, self.batch), (line, self.line), (term, self.term)])
+    }
 }
 
 impl Operands<'_> {
@@ -41,6 +76,14 @@ impl Operands<'_> {
         }
     }
 
+    /// Whether operands are rounded to TF32.
+    pub(crate) fn is_tf32(&self) -> bool {
+        match self {
+            Operands::Matrices(step) => step.tf32,
+            Operands::Windows(step) => step.tf32,
+        }
+    }
+
     /// Whether neighbours in memory are neighbouring terms, of the left operand and of the right.
     pub(crate) fn terms_first(&self) -> [bool; 2] {
         match self {
@@ -51,6 +94,26 @@ impl Operands<'_> {
                 let last = step.kernel.strides.last().copied().unwrap_or(1);
                 [last.abs() <= step.kernel.strides[1].abs(), false]
             }
+        }
+    }
+
+    /// An operand by strides; `None` where its elements do not lie so.
+    pub(crate) fn strided(&self, side: Side) -> Option<Strided> {
+        match (self, side) {
+            (Operands::Matrices(Contraction { lhs, .. }), Side::Left) => {
+                let Operand { buffer, offset, batch, row, column } = *lhs;
+                Some(Strided { buffer, offset, batch, line: row, term: column })
+            }
+            (Operands::Matrices(Contraction { rhs, .. }), Side::Right) => {
+                let Operand { buffer, offset, batch, row, column } = *rhs;
+                Some(Strided { buffer, offset, batch, line: column, term: row })
+            }
+            (Operands::Windows(step), Side::Left) => {
+                let ConvolutionOperand { buffer, offset, strides } = &step.kernel;
+                let term = merged(&step.shape.kernel()[2..], &strides[2..])?;
+                Some(Strided { buffer: *buffer, offset: *offset, batch: strides[0], line: strides[1], term })
+            }
+            (Operands::Windows(_), Side::Right) => None,
         }
     }
 
@@ -75,6 +138,7 @@ impl Operands<'_> {
     pub(crate) fn lhs(
         &self,
         code: &mut Code<'_>,
+        read: Read,
         batch: &str,
         row: &str,
         term: &str,
@@ -87,14 +151,14 @@ impl Operands<'_> {
                 ..
             }) => {
                 let element = element(*offset, &[(batch, *along), (row, *rows), (term, *column)]);
-                code.load(*buffer, *dtype, &element)
+                code.read(read, *buffer, *dtype, &element)
             }
             Operands::Windows(step) => {
                 let ConvolutionOperand { buffer, offset, strides } = &step.kernel;
                 let taps: Vec<String> = (0..strides.len() - 2).map(|i| format!("{terms}{i}")).collect();
                 let mut parts = vec![(batch, strides[0]), (row, strides[1])];
                 parts.extend(taps.iter().map(String::as_str).zip(strides[2..].iter().copied()));
-                code.load(*buffer, step.dtype, &element(*offset, &parts))
+                code.read(read, *buffer, step.dtype, &element(*offset, &parts))
             }
         }
     }
@@ -103,6 +167,7 @@ impl Operands<'_> {
     pub(crate) fn rhs(
         &self,
         code: &mut Code<'_>,
+        read: Read,
         variable: &str,
         batch: &str,
         [column, columns]: [&str; 2],
@@ -115,7 +180,7 @@ impl Operands<'_> {
                 ..
             }) => {
                 let element = element(*offset, &[(batch, *along), (term, *row), (column, *of)]);
-                let value = code.load(*buffer, *dtype, &element)?;
+                let value = code.read(read, *buffer, *dtype, &element)?;
                 code.line(format!("{variable} = {value};"));
             }
             Operands::Windows(step) => {
@@ -147,7 +212,7 @@ impl Operands<'_> {
                 }
                 code.open(format!("if ({})", conditions.join(" && ")));
                 let parts: Vec<_> = parts.iter().map(|(part, stride)| (part.as_str(), *stride)).collect();
-                let value = code.load(*buffer, step.dtype, &element(*offset, &parts))?;
+                let value = code.read(read, *buffer, step.dtype, &element(*offset, &parts))?;
                 code.line(format!("{variable} = {value};"));
                 code.close();
                 code.close();
@@ -181,6 +246,20 @@ impl Operands<'_> {
         }
         point
     }
+}
+
+/// The stride of axes that are walked as one, row-major; `None` where they are not.
+fn merged(extents: &[usize], strides: &[i64]) -> Option<i64> {
+    let mut axes = extents.iter().zip(strides).rev().filter(|(extent, _)| **extent != 1);
+    let Some((extent, least)) = axes.next() else { return Some(1) };
+    let mut inner = *extent as i64;
+    for (extent, stride) in axes {
+        if *stride != least * inner {
+            return None;
+        }
+        inner *= *extent as i64;
+    }
+    Some(*least)
 }
 
 /// An element by named parts.

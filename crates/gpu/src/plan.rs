@@ -90,7 +90,6 @@ impl Planning<'_> {
     }
 
     fn pieces(&mut self, step: &Step) -> Result<Vec<Piece>, DeviceError> {
-        step.refuse_tf32()?;
         let context = self.context;
         let kernel = |kernel: Kernel| Vec::from_iter((kernel.points() > 0).then_some(Piece::Kernel(kernel)));
         let (operands, epilogue, workspace) = match step {

@@ -9,20 +9,10 @@ use warploom::nn::models::{lenet, resnet18};
 use warploom::prelude::*;
 use warploom::tensor::Recorded;
 use warploom_cuda::CudaCpp;
-use warploom_emulate::{Emulated, Nvrtc, is_available};
-use warploom_gpu::Limits;
+use warploom_emulate::{Emulated, LIMITS, Nvrtc, is_available};
 
 fn device() -> Device {
-    let limits = Limits {
-        workgroup: 1024,
-        groups: 65535,
-        shared_bytes: 48 << 10,
-        arguments: 64,
-        argument_bytes: 1 << 40,
-        alignment: 256,
-        parallel: 1 << 18,
-    };
-    Device::from_executor(Arc::new(Emulated::new(&CudaCpp, limits)))
+    Device::from_executor(Arc::new(Emulated::new(&CudaCpp, LIMITS)))
 }
 
 /// A training step of a classifier on batches of this shape.

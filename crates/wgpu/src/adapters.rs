@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::OnceLock;
 use warploom_device::DeviceError;
-use warploom_gpu::Limits;
+use warploom_gpu::{Limits, MatrixUnits};
 
 use crate::ready::ready;
 use crate::system::{System, why_no_adapter};
@@ -192,5 +192,9 @@ fn kernel_limits(limits: &wgpu::Limits, kind: Kind) -> Limits {
             Kind::Integrated => 1 << 13,
             Kind::Software => 1 << 6,
         },
+        // WGSL has no loads of several elements of an array, and its subgroups no size that is known beforehand.
+        vector_bytes: 4,
+        warp: 1,
+        matrix_units: MatrixUnits::NONE,
     }
 }

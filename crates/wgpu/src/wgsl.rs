@@ -32,9 +32,20 @@ impl Dialect for Wgsl {
         format!("atomicLoad(&{word})")
     }
 
-    fn atomic_replace(&self, word: &str, mask: &str, bits: &str) -> String {
+    fn store_part(&self, argument: &str, at: &str, bytes: usize, bits: &str) -> String {
+        let (each, width) = (4 / bytes, 8 * bytes);
+        let word = format!("{argument}[{at} / {each}u]");
         // Others change only other bits, so these may be compared first and flipped after.
-        format!("atomicXor(&{word}, (atomicLoad(&{word}) ^ ({bits})) & ({mask}));")
+        format!(
+            "let shift = {at} % {each}u * {width}u; \
+             atomicXor(&{word}, (atomicLoad(&{word}) ^ ({bits} << shift)) & ({}u << shift));",
+            u32::MAX >> (32 - width)
+        )
+    }
+
+    fn unroll(&self) -> &'static str {
+        // Compilers decide by themselves.
+        ""
     }
 
     fn module(&self, module: &Module<'_>) -> String {

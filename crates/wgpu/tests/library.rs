@@ -559,8 +559,8 @@ fn workgroups_are_numbered_and_share() {
 fn parts_of_words_are_written_side_by_side() {
     // Four invocations write a byte of each word; every second one keeps what was there.
     let body = format!(
-        "    let shift = 8u * (thread & 3u);\n    if (thread & 1u) == 1u {{\n        {}\n    }}\n    a1[thread] = {};",
-        Wgsl.atomic_replace("a0[thread >> 2u]", "(0xffu << shift)", "(thread << shift)"),
+        "    if (thread & 1u) == 1u {{\n        {}\n    }}\n    a1[thread] = {};",
+        Wgsl.store_part("a0", "thread", 1, "thread"),
         Wgsl.atomic_load("a0[63u]"),
     );
     let before = vec![0x4433_2211; WORKGROUP as usize];

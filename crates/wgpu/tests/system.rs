@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use warploom_device::{Check, Status};
-use warploom_gpu::Limits;
+use warploom_gpu::{Limits, MatrixUnits};
 use warploom_wgpu::{Adapter, DeviceMemory, Kind, System};
 
 /// A root folder that goes with the test.
@@ -295,6 +295,9 @@ fn memory_of_a_card_is_what_its_module_tells() {
             argument_bytes: 4,
             alignment: 4,
             parallel: 1,
+            vector_bytes: 4,
+            warp: 1,
+            matrix_units: MatrixUnits::NONE,
         },
         buffer_bytes: 4,
         subgroup: (64, 64),

@@ -19,7 +19,7 @@ pub fn run(setting: &Setting) -> Ended {
     let device = setting.device.executor().as_ref();
     let deadline = Instant::now() + Duration::from_secs_f64(setting.budget.min(1e6));
     part("ops and casts", || run_all(ops(device), device, deadline));
-    part("products and rows", || run_all(products_and_rows(), device, deadline));
+    part("products and rows", || run_all(products_and_rows(device), device, deadline));
     part("random programs", || run_random(PROGRAMS, device, deadline));
     Ok(ExitCode::SUCCESS)
 }

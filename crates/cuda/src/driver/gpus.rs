@@ -4,7 +4,7 @@ use std::ffi::CStr;
 
 use cudarc::driver::sys::{CUdevice, CUdevice_attribute as Attribute};
 use warploom_device::DeviceError;
-use warploom_gpu::Limits;
+use warploom_gpu::{Limits, MatrixUnits};
 
 use super::error::{NO_DEVICE, advice, describe};
 use super::{Driver, dotted};
@@ -115,13 +115,14 @@ impl Driver {
             attribute(Attribute::CU_DEVICE_ATTRIBUTE_MAX_GRID_DIM_Y)?,
             attribute(Attribute::CU_DEVICE_ATTRIBUTE_MAX_GRID_DIM_Z)?,
         ];
+        let capability = (
+            attribute(Attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)?,
+            attribute(Attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR)?,
+        );
         Ok(Gpu {
             index,
             name: name.trim().into(),
-            capability: (
-                attribute(Attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)?,
-                attribute(Attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR)?,
-            ),
+            capability,
             is_integrated: attribute(Attribute::CU_DEVICE_ATTRIBUTE_INTEGRATED)? != 0,
             multiprocessors,
             memory_bytes,
@@ -134,6 +135,10 @@ impl Driver {
                 argument_bytes: ARGUMENT_BYTES,
                 alignment: ALIGNMENT,
                 parallel: multiprocessors * resident,
+                vector_bytes: 16,
+                warp: 32,
+                // Earlier ones have no units for bf16 and f32, and no copies to shared memory beside other work.
+                matrix_units: if capability >= (8, 0) { MatrixUnits::ALL } else { MatrixUnits::NONE },
             },
         })
     }

@@ -35,6 +35,11 @@ __device__ inline u32 max(u32 a, u32 b) {
     return a > b ? a : b;
 }
 
+// An element of those that lie in words; threads write the parts of a word side by side.
+template <class Part> __device__ inline void store_part(u32 *words, u32 at, u32 bits) {
+    ((volatile Part *)words)[at] = Part(bits);
+}
+
 // Never from a cache that does not see what other threads wrote.
 __device__ inline u32 load_atomic(const u32 *word) {
     return *(const volatile u32 *)word;

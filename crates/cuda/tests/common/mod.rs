@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use warploom_cuda::CudaCpp;
 use warploom_device::{Bindings, DeviceError, Executor, Memory, Program};
-use warploom_emulate::{Emulated, is_available};
-use warploom_gpu::{Argument, Dialect, Dispatch, Elements, Limits, Module, Node, Plan, Root, Shared};
+use warploom_emulate::{Emulated, LIMITS, is_available};
+use warploom_gpu::{Argument, Dialect, Dispatch, Elements, Module, Node, Plan, Root, Shared};
 use warploom_graph::{DType, Type};
 
 pub const WORKGROUP: u32 = 64;
@@ -55,16 +55,7 @@ pub fn launch(plan: Plan, arguments: &[Words]) -> Option<Result<Vec<Vec<u32>>, D
 }
 
 fn run(plan: Plan, arguments: &[Words]) -> Result<Vec<Vec<u32>>, DeviceError> {
-    let limits = Limits {
-        workgroup: 1024,
-        groups: 65535,
-        shared_bytes: 48 << 10,
-        arguments: 64,
-        argument_bytes: 1 << 40,
-        alignment: 256,
-        parallel: 1 << 16,
-    };
-    let device = Emulated::new(&CudaCpp, limits);
+    let device = Emulated::new(&CudaCpp, LIMITS);
     let states: Vec<Memory> =
         arguments.iter().map(|(_, _, words)| device.allocate(words.len() * 4)).collect::<Result<_, _>>()?;
     for (memory, (_, _, words)) in states.iter().zip(arguments) {
