@@ -15,8 +15,9 @@ use crate::context::Context;
 use crate::driver::{Api, Graph};
 use crate::faults::Faults;
 use crate::kernels::Kernels;
+use crate::matrices::{Addresses, Matrices};
 use crate::memory::{Block, GpuMemory};
-use crate::prepare::{Part, Prepared, prepare};
+use crate::prepare::{Part, Prepared, ReadyKernel, ReadyNode, ReadyProduct, prepare};
 
 /// Sets of memories remembered: rings have two or three slots for inputs and as many for outputs.
 const REMEMBERED: usize = 8;
@@ -58,14 +59,15 @@ impl Ready {
     pub(crate) fn new(
         context: Arc<Context>,
         kernels: &Kernels,
+        matrices: &Matrices,
         program: Arc<Program>,
         plan: &Plan,
     ) -> Result<Ready, DeviceError> {
-        let prepared = prepare(&context.device.gpu, kernels, plan)?;
+        let prepared = prepare(&context.device.gpu, kernels, matrices, plan)?;
         let counters = (plan.counters > 0).then(|| Block::new(&context, 4 * plan.counters)).transpose()?;
         let notes = prepared.roots.contains(&Root::Faults);
         let faults = notes.then(|| Faults::new(&context, &plan.kernels)).transpose()?;
-        let kernels = plan.each().len();
+        let kernels = plan.launches();
         let (recorded, last) = Default::default();
         Ok(Ready { recorded, last, program, prepared, kernels, counters, faults, context })
     }
@@ -105,10 +107,9 @@ impl Ready {
     }
 
     fn record(&self, bound: &[Bound<'_>]) -> Result<Recorded, DeviceError> {
-        let graphs = self.prepared.recordings.iter().map(|kernels| {
-            self.context.record(|api, stream| {
-                kernels.iter().try_for_each(|kernel| self.queue_kernel(*kernel, bound, api, stream))
-            })
+        let graphs = self.prepared.recordings.iter().map(|nodes| {
+            self.context
+                .record(|api, stream| nodes.iter().try_for_each(|node| self.queue(*node, bound, api, stream)))
         });
         Ok(Recorded {
             graphs: graphs.collect::<Result<_, _>>()?,
@@ -116,27 +117,63 @@ impl Ready {
         })
     }
 
-    fn queue_kernel(
+    fn queue(
         &self,
-        kernel: usize,
+        node: usize,
         bound: &[Bound<'_>],
         api: &Api,
         stream: CUstream,
     ) -> Result<(), DeviceError> {
-        let kernel = &self.prepared.kernels[kernel];
-        let mut pointers = Vec::with_capacity(kernel.arguments.len());
-        for (position, first, end) in &kernel.arguments {
-            let block = bound[*position].block;
-            if *end > block.bytes {
-                let root = self.prepared.roots[*position];
-                let bytes = end - first;
-                return Err(DeviceError::Binding(format!(
-                    "{bytes} bytes at {first} of {root:?}, which has {}",
-                    block.bytes
-                )));
-            }
-            pointers.push(block.pointer + *first as u64);
+        match &self.prepared.nodes[node] {
+            ReadyNode::Kernel(kernel) => self.queue_kernel(kernel, bound, api, stream),
+            ReadyNode::Product(product) => self.queue_product(product, bound, stream),
         }
+    }
+
+    /// The address of an argument in what is bound.
+    fn address(&self, argument: &(usize, usize, usize), bound: &[Bound<'_>]) -> Result<u64, DeviceError> {
+        let (position, first, end) = *argument;
+        let block = bound[position].block;
+        if end > block.bytes {
+            let root = self.prepared.roots[position];
+            let bytes = end - first;
+            return Err(DeviceError::Binding(format!(
+                "{bytes} bytes at {first} of {root:?}, which has {}",
+                block.bytes
+            )));
+        }
+        Ok(block.pointer + first as u64)
+    }
+
+    fn queue_product(
+        &self,
+        call: &ReadyProduct,
+        bound: &[Bound<'_>],
+        stream: CUstream,
+    ) -> Result<(), DeviceError> {
+        let optional = |argument: &Option<_>| {
+            argument.as_ref().map(|argument| self.address(argument, bound)).transpose()
+        };
+        let at = Addresses {
+            left: self.address(&call.left, bound)?,
+            right: self.address(&call.right, bound)?,
+            result: self.address(&call.result, bound)?,
+            bias: optional(&call.bias)?,
+            scratch: optional(&call.workspace)?,
+        };
+        // SAFETY: each address is that of as many bytes as the plan gives the product, which live until the launch is done.
+        unsafe { call.product.queue(&at, stream) }
+    }
+
+    fn queue_kernel(
+        &self,
+        kernel: &ReadyKernel,
+        bound: &[Bound<'_>],
+        api: &Api,
+        stream: CUstream,
+    ) -> Result<(), DeviceError> {
+        let pointers = kernel.arguments.iter().map(|argument| self.address(argument, bound));
+        let mut pointers = pointers.collect::<Result<Vec<u64>, _>>()?;
         let mut parameters: Vec<*mut c_void> =
             pointers.iter_mut().map(|pointer| std::ptr::from_mut(pointer).cast()).collect();
         let ([x, y, z], threads, shared) = (kernel.groups, kernel.workgroup, 0);

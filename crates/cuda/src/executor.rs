@@ -16,6 +16,7 @@ use crate::cpp::CudaCpp;
 use crate::driver::{Device, Driver, Gpu};
 use crate::executable::Ready;
 use crate::kernels::Kernels;
+use crate::matrices::Matrices;
 use crate::memory::GpuMemory;
 use crate::nvrtc::Compiler;
 use crate::search::Search;
@@ -25,6 +26,7 @@ use crate::transfer::Transfer;
 pub struct Cuda {
     capabilities: Capabilities,
     kernels: Kernels,
+    matrices: Matrices,
     transfer: Transfer,
     limit: Option<usize>,
     limits: Limits,
@@ -57,9 +59,10 @@ impl Cuda {
         let limits = gpu.limits;
         let device = Device::open(&driver, gpu)?;
         let kernels = Kernels::new(&device, compiler, Cache::of_user())?;
+        let matrices = Matrices::new(&search, &device)?;
         let context = Arc::new(Context::new(device)?);
         let transfer = Transfer::new(context.clone());
-        Ok(Cuda { capabilities, kernels, transfer, limit: None, limits, context })
+        Ok(Cuda { capabilities, kernels, matrices, transfer, limit: None, limits, context })
     }
 
     /// The same, refusing to hold more than `bytes` of device memory at once.
@@ -73,6 +76,10 @@ impl Cuda {
         &self.context.device.gpu
     }
 
+    fn plan(&self, program: &Program) -> Result<Plan, DeviceError> {
+        warploom_gpu::plan_with(program, &self.limits, &CudaCpp, &self.matrices)
+    }
+
     /// As [`Executor::prepare`], with dispatches that somebody else made.
     ///
     /// # Errors
@@ -83,7 +90,7 @@ impl Cuda {
         plan: &Plan,
     ) -> Result<Arc<dyn Executable>, DeviceError> {
         self.context.device.health.check()?;
-        Ok(Arc::new(Ready::new(self.context.clone(), &self.kernels, program, plan)?))
+        Ok(Arc::new(Ready::new(self.context.clone(), &self.kernels, &self.matrices, program, plan)?))
     }
 }
 
@@ -93,7 +100,7 @@ impl Target for Cuda {
     }
 
     fn workspace_bytes(&self, step: &Step) -> usize {
-        warploom_gpu::workspace_bytes(step, &self.limits)
+        warploom_gpu::workspace_bytes_with(step, &self.limits, &self.matrices)
     }
 
     fn claims(&self, _: &str, _: &Graph, sources: &[Source]) -> bool {
@@ -101,7 +108,7 @@ impl Target for Cuda {
     }
 
     fn written(&self, program: &Program) -> Result<Vec<WrittenKernel>, DeviceError> {
-        Ok(warploom_gpu::plan(program, &self.limits, &CudaCpp)?.written())
+        Ok(self.plan(program)?.written())
     }
 }
 
@@ -131,7 +138,7 @@ impl Executor for Cuda {
     }
 
     fn prepare(&self, program: Arc<Program>) -> Result<Arc<dyn Executable>, DeviceError> {
-        let plan = warploom_gpu::plan(&program, &self.limits, &CudaCpp)?;
+        let plan = self.plan(&program)?;
         self.prepare_plan(program, &plan)
     }
 

@@ -3,7 +3,7 @@
 //! [`Cuda`] is the device, [`gpus`] lists what there is, and [`check_libraries`] and [`check_gpus`] say what is missing.
 //! [`Search`] finds NVIDIA's libraries, all of which are loaded when a device is opened: a program starts without any.
 //! [`CudaCpp`] spells kernels, with the functions of `library`; [`Compiler`] makes them ready for the driver, [`Cache`] keeps
-//! them. `executable` records a launch as one graph for each set of memories; `context` orders what is queued, uploads on a
+//! them; `matrices` gives products to cuBLASLt where it is there. `executable` records a launch as one graph for each set of memories; `context` orders what is queued, uploads on a
 //! queue beside that of computation; `transfer` copies between host and device, `faults` tells what kernels noted, `health`
 //! the loss of the device. `driver` is all that is called of NVIDIA's driver.
 //!
@@ -20,6 +20,7 @@ mod faults;
 mod health;
 mod kernels;
 mod library;
+mod matrices;
 mod memory;
 mod nvrtc;
 mod prepare;
@@ -31,5 +32,6 @@ pub use checks::{check_gpus, check_libraries, gpus};
 pub use cpp::CudaCpp;
 pub use driver::Gpu;
 pub use executor::Cuda;
+pub use matrices::VARIABLE as CUBLASLT_VARIABLE;
 pub use nvrtc::{Compiler, OPTIONS};
 pub use search::{FOLDERS_VARIABLE, Found, Library, Search};

@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use warploom_device::DeviceError;
-use warploom_gpu::{Dispatch, Node, Plan, Root};
+use warploom_gpu::{Argument, Dispatch, Multiplication, Node, Plan, Root};
 
 use crate::driver::{Gpu, Module};
 use crate::kernels::Kernels;
+use crate::matrices::{self, Matrices};
 
 /// Kernels of one recording. Each takes about a kilobyte of the driver's memory and microseconds to record; what loops
 /// repeat beyond it is launched again.
@@ -15,11 +16,11 @@ pub(crate) const MOST_KERNELS: usize = 4096;
 
 /// A plan made ready.
 pub(crate) struct Prepared {
-    /// Each once.
-    pub kernels: Vec<ReadyKernel>,
-    /// Memories that kernels see, each once.
+    /// Each once, in order.
+    pub nodes: Vec<ReadyNode>,
+    /// Memories that they see, each once.
     pub roots: Vec<Root>,
-    /// What is recorded, as positions of kernels in order.
+    /// What is recorded, as positions of nodes in order.
     pub recordings: Vec<Vec<usize>>,
     pub parts: Vec<Part>,
 }
@@ -33,58 +34,129 @@ pub(crate) enum Part {
     Repeat(usize, Vec<Part>),
 }
 
+/// A kernel, or a call of a library.
+pub(crate) enum ReadyNode {
+    Kernel(ReadyKernel),
+    Product(ReadyProduct),
+}
+
+/// The position of an argument's root and the bytes from there: first and past the last.
+pub(crate) type Bytes = (usize, usize, usize);
+
 /// One kernel and how it is launched.
 pub(crate) struct ReadyKernel {
     pub module: Arc<Module>,
     pub workgroup: u32,
     pub groups: [u32; 3],
-    /// Of each argument, the position of its root and the bytes from there: first and past the last.
-    pub arguments: Vec<(usize, usize, usize)>,
+    pub arguments: Vec<Bytes>,
 }
 
-pub(crate) fn prepare(gpu: &Gpu, kernels: &Kernels, plan: &Plan) -> Result<Prepared, DeviceError> {
+/// A product of cuBLASLt's and what it is called with.
+pub(crate) struct ReadyProduct {
+    pub product: Arc<matrices::Ready>,
+    pub left: Bytes,
+    pub right: Bytes,
+    pub result: Bytes,
+    pub bias: Option<Bytes>,
+    pub workspace: Option<Bytes>,
+}
+
+/// The memories of a plan.
+#[derive(Default)]
+struct Roots {
+    list: Vec<Root>,
+    known: HashMap<Root, usize>,
+}
+
+impl Roots {
+    fn bytes(&mut self, argument: &Argument) -> Bytes {
+        let position = *self.known.entry(argument.root).or_insert_with(|| {
+            self.list.push(argument.root);
+            self.list.len() - 1
+        });
+        (position, argument.offset, argument.offset.saturating_add(argument.bytes))
+    }
+}
+
+pub(crate) fn prepare(
+    gpu: &Gpu,
+    kernels: &Kernels,
+    matrices: &Matrices,
+    plan: &Plan,
+) -> Result<Prepared, DeviceError> {
     let dispatches: Vec<&Dispatch> = plan.each().into_iter().filter(|kernel| kernel.has_work()).collect();
     dispatches.iter().try_for_each(|kernel| kernel.check(&gpu.limits, &gpu.name))?;
     let modules = kernels.get(&dispatches)?;
-    let (mut roots, mut known) = (Vec::new(), HashMap::new());
-    let mut ready = Vec::with_capacity(dispatches.len());
-    for (dispatch, module) in dispatches.iter().zip(modules) {
-        let arguments = dispatch.arguments.iter().map(|argument| {
-            let position = *known.entry(argument.root).or_insert_with(|| {
-                roots.push(argument.root);
-                roots.len() - 1
-            });
-            (position, argument.offset, argument.offset.saturating_add(argument.bytes))
-        });
-        ready.push(ReadyKernel {
+    let mut making = Making { modules: &modules, matrices, roots: Roots::default(), nodes: Vec::new() };
+    let tree = making.numbered(&plan.nodes)?;
+    let mut division = Division::default();
+    let parts = division.divide(&tree);
+    let Making { nodes, roots, .. } = making;
+    Ok(Prepared { nodes, roots: roots.list, recordings: division.recordings, parts })
+}
+
+struct Making<'a> {
+    /// Of the dispatches that have work, in order.
+    modules: &'a [Arc<Module>],
+    matrices: &'a Matrices,
+    roots: Roots,
+    nodes: Vec<ReadyNode>,
+}
+
+impl Making<'_> {
+    /// Makes nodes ready, and gives their tree with positions in place of each.
+    fn numbered(&mut self, nodes: &[Node]) -> Result<Vec<Numbered>, DeviceError> {
+        let missing =
+            |kernel: &Dispatch| DeviceError::Unsupported(format!("{} was not compiled", kernel.name));
+        let mut all = Vec::with_capacity(nodes.len());
+        for node in nodes {
+            let ready = match node {
+                Node::Repeat(times, body) => {
+                    all.push(Numbered::Repeat(*times, self.numbered(body)?));
+                    continue;
+                }
+                Node::Dispatch(dispatch) if !dispatch.has_work() => continue,
+                Node::Dispatch(dispatch) => {
+                    let (module, others) = self.modules.split_first().ok_or_else(|| missing(dispatch))?;
+                    self.modules = others;
+                    ReadyNode::Kernel(self.kernel(dispatch, module.clone()))
+                }
+                Node::Product(product) => ReadyNode::Product(self.product(product)?),
+            };
+            self.nodes.push(ready);
+            all.push(Numbered::Kernel(self.nodes.len() - 1));
+        }
+        Ok(all)
+    }
+
+    fn kernel(&mut self, dispatch: &Dispatch, module: Arc<Module>) -> ReadyKernel {
+        ReadyKernel {
             module,
             workgroup: dispatch.workgroup,
             groups: dispatch.groups,
-            arguments: arguments.collect(),
-        });
+            arguments: dispatch.arguments.iter().map(|argument| self.roots.bytes(argument)).collect(),
+        }
     }
-    let mut next = 0;
-    let tree = numbered(&plan.nodes, &mut next);
-    let mut division = Division::default();
-    let parts = division.divide(&tree);
-    Ok(Prepared { kernels: ready, roots, recordings: division.recordings, parts })
+
+    fn product(&mut self, call: &Multiplication) -> Result<ReadyProduct, DeviceError> {
+        let refused =
+            || DeviceError::Unsupported(format!("{}: no library takes {}", call.name, call.product));
+        let product = self.matrices.get(&call.product).ok_or_else(refused)?;
+        Ok(ReadyProduct {
+            product,
+            left: self.roots.bytes(&call.left),
+            right: self.roots.bytes(&call.right),
+            result: self.roots.bytes(&call.result),
+            bias: call.bias.as_ref().map(|bias| self.roots.bytes(bias)),
+            workspace: call.workspace.as_ref().map(|workspace| self.roots.bytes(workspace)),
+        })
+    }
 }
 
 /// A plan's nodes with kernels as positions.
 enum Numbered {
     Kernel(usize),
     Repeat(usize, Vec<Numbered>),
-}
-
-fn numbered(nodes: &[Node], next: &mut usize) -> Vec<Numbered> {
-    let mut number = |node: &Node| match node {
-        Node::Dispatch(kernel) => kernel.has_work().then(|| {
-            *next += 1;
-            Numbered::Kernel(*next - 1)
-        }),
-        Node::Repeat(times, body) => Some(Numbered::Repeat(*times, numbered(body, next))),
-    };
-    nodes.iter().filter_map(&mut number).collect()
 }
 
 /// Kernels of one run.

@@ -90,6 +90,9 @@ impl Run<'_> {
         nodes.iter().try_for_each(|node| match node {
             Node::Dispatch(dispatch) if dispatch.groups.contains(&0) => Ok(()),
             Node::Dispatch(dispatch) => self.dispatch(dispatch),
+            Node::Product(call) => {
+                Err(DeviceError::Unsupported(format!("{} is left to a library; there is none", call.name)))
+            }
             Node::Repeat(times, body) => (0..*times).try_for_each(|_| self.nodes(body)),
         })
     }

@@ -1,6 +1,7 @@
 //! What a program becomes on a GPU: dispatches of written kernels over places in memory.
 
 use crate::limits::Limits;
+use crate::matrices::Multiplication;
 use crate::place::Root;
 use warploom_device::{DeviceError, WrittenKernel};
 
@@ -20,6 +21,8 @@ pub struct Plan {
 pub enum Node {
     /// One kernel.
     Dispatch(Dispatch),
+    /// A product that a library of the device's computes; only where the plan was made with one.
+    Product(Multiplication),
     /// All of these, this many times. What changes from time to time is counted on the device.
     Repeat(usize, Vec<Node>),
 }
@@ -95,27 +98,20 @@ impl Dispatch {
 }
 
 impl Plan {
-    /// The kernels with their sources, for people.
+    /// The kernels with their sources and the calls of libraries, for people.
     pub fn written(&self) -> Vec<WrittenKernel> {
-        let written = |dispatch: &Dispatch| WrittenKernel {
-            name: dispatch.name.clone(),
-            source: dispatch.source.clone(),
-            workgroup: dispatch.workgroup,
-            groups: dispatch.groups,
-            shared_bytes: dispatch.shared_bytes,
-            operations: dispatch.operations,
-            traffic: dispatch.traffic,
-        };
-        self.each().into_iter().map(written).collect()
+        let mut all = Vec::new();
+        self.leaves(&mut |leaf| all.push(leaf.written()));
+        all
     }
 
-    /// Dispatches of one run of the program.
+    /// Dispatches and calls of libraries of one run of the program.
     pub fn dispatches(&self) -> usize {
         fn count(nodes: &[Node]) -> usize {
             nodes
                 .iter()
                 .map(|node| match node {
-                    Node::Dispatch(_) => 1,
+                    Node::Dispatch(_) | Node::Product(_) => 1,
                     Node::Repeat(times, body) => times * count(body),
                 })
                 .sum()
@@ -123,18 +119,65 @@ impl Plan {
         count(&self.nodes)
     }
 
+    /// Dispatches and calls of libraries, those in loops counted once.
+    pub fn launches(&self) -> usize {
+        let mut count = 0;
+        self.leaves(&mut |_| count += 1);
+        count
+    }
+
     /// Every dispatch once, in order.
     pub fn each(&self) -> Vec<&Dispatch> {
-        fn collect<'a>(nodes: &'a [Node], all: &mut Vec<&'a Dispatch>) {
+        let mut all = Vec::new();
+        self.leaves(&mut |leaf| {
+            if let Leaf::Dispatch(dispatch) = leaf {
+                all.push(dispatch);
+            }
+        });
+        all
+    }
+
+    fn leaves<'a>(&'a self, visit: &mut dyn FnMut(Leaf<'a>)) {
+        fn walk<'a>(nodes: &'a [Node], visit: &mut dyn FnMut(Leaf<'a>)) {
             for node in nodes {
                 match node {
-                    Node::Dispatch(dispatch) => all.push(dispatch),
-                    Node::Repeat(_, body) => collect(body, all),
+                    Node::Dispatch(dispatch) => visit(Leaf::Dispatch(dispatch)),
+                    Node::Product(product) => visit(Leaf::Product(product)),
+                    Node::Repeat(_, body) => walk(body, visit),
                 }
             }
         }
-        let mut all = Vec::new();
-        collect(&self.nodes, &mut all);
-        all
+        walk(&self.nodes, visit);
+    }
+}
+
+/// A node that is one launch.
+enum Leaf<'a> {
+    Dispatch(&'a Dispatch),
+    Product(&'a Multiplication),
+}
+
+impl Leaf<'_> {
+    fn written(&self) -> WrittenKernel {
+        match self {
+            Leaf::Dispatch(dispatch) => WrittenKernel {
+                name: dispatch.name.clone(),
+                source: dispatch.source.clone(),
+                workgroup: dispatch.workgroup,
+                groups: dispatch.groups,
+                shared_bytes: dispatch.shared_bytes,
+                operations: dispatch.operations,
+                traffic: dispatch.traffic,
+            },
+            Leaf::Product(call) => WrittenKernel {
+                name: call.name.clone(),
+                source: format!("{}\n", call.product),
+                workgroup: 0,
+                groups: [0; 3],
+                shared_bytes: 0,
+                operations: call.operations,
+                traffic: call.traffic,
+            },
+        }
     }
 }

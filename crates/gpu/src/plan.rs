@@ -5,6 +5,7 @@ use crate::code::{Code, Context, Work};
 use crate::dialect::Dialect;
 use crate::dispatch::{Dispatch, Node, Plan};
 use crate::limits::Limits;
+use crate::matrices::{MatrixLibrary, Multiplication, NoLibrary, taken};
 use crate::operands::Operands;
 use crate::place::Places;
 use crate::rows::Touch;
@@ -16,10 +17,21 @@ use warploom_graph::{DType, Dims};
 
 /// Writes all kernels of a program.
 pub fn plan(program: &Program, limits: &Limits, dialect: &dyn Dialect) -> Result<Plan, DeviceError> {
+    plan_with(program, limits, dialect, &NoLibrary)
+}
+
+/// Writes all kernels of a program but the products that a library takes.
+pub fn plan_with(
+    program: &Program,
+    limits: &Limits,
+    dialect: &dyn Dialect,
+    library: &dyn MatrixLibrary,
+) -> Result<Plan, DeviceError> {
     let places = Places::new(program)?;
     let mut planning = Planning {
         program,
         context: Context { dialect, limits, places: &places },
+        library,
         kernels: Vec::new(),
         counters: 0,
     };
@@ -29,8 +41,17 @@ pub fn plan(program: &Program, limits: &Limits, dialect: &dyn Dialect) -> Result
 
 /// Scratch bytes that a step needs on a device.
 pub fn workspace_bytes(step: &Step, limits: &Limits) -> usize {
+    workspace_bytes_with(step, limits, &NoLibrary)
+}
+
+/// Scratch bytes that a step needs on a device with a library.
+pub fn workspace_bytes_with(step: &Step, limits: &Limits, library: &dyn MatrixLibrary) -> usize {
     match step {
-        Step::Contraction(step) => product::workspace_bytes(Operands::Matrices(step), limits),
+        Step::Contraction(step) => {
+            // What a loop moves, which is not known yet, kernels multiply.
+            let by_kernels = product::workspace_bytes(Operands::Matrices(step), limits);
+            taken(step, library).map_or(0, |taken| taken.workspace_bytes()).max(by_kernels)
+        }
         Step::Convolution(step) => product::workspace_bytes(Operands::Windows(step), limits),
         Step::Kernel(_) | Step::Scatter(_) | Step::Copy { .. } | Step::Loop(_) | Step::Claimed { .. } => 0,
     }
@@ -39,6 +60,7 @@ pub fn workspace_bytes(step: &Step, limits: &Limits) -> usize {
 struct Planning<'a> {
     program: &'a Program,
     context: Context<'a>,
+    library: &'a dyn MatrixLibrary,
     kernels: Vec<String>,
     counters: usize,
 }
@@ -49,6 +71,8 @@ pub(crate) enum Piece {
     Kernel(Kernel),
     /// A dispatch of its own.
     Dispatch(Dispatch),
+    /// A library's product.
+    Product(Multiplication),
 }
 
 impl Planning<'_> {
@@ -72,16 +96,31 @@ impl Planning<'_> {
                         }
                     }
                     Piece::Dispatch(dispatch) => {
-                        if together.conflicts(&self.touches(step)?) {
-                            nodes.extend(together.dispatch(self.context)?.map(Node::Dispatch));
-                        }
+                        self.finish_before(step, &mut together, &mut nodes)?;
                         nodes.push(Node::Dispatch(dispatch));
+                    }
+                    Piece::Product(product) => {
+                        self.finish_before(step, &mut together, &mut nodes)?;
+                        nodes.push(Node::Product(product));
                     }
                 }
             }
         }
         nodes.extend(together.dispatch(self.context)?.map(Node::Dispatch));
         Ok(nodes)
+    }
+
+    /// Dispatches the kernels that wait for company, where a step needs them done.
+    fn finish_before(
+        &self,
+        step: &Step,
+        together: &mut Together,
+        nodes: &mut Vec<Node>,
+    ) -> Result<(), DeviceError> {
+        if together.conflicts(&self.touches(step)?) {
+            nodes.extend(together.dispatch(self.context)?.map(Node::Dispatch));
+        }
+        Ok(())
     }
 
     fn ordinal(&mut self, name: &str) -> usize {
@@ -110,6 +149,13 @@ impl Planning<'_> {
         };
         if epilogue.points() == 0 {
             return Ok(Vec::new());
+        }
+        if let Step::Contraction(step) = step
+            && let Some(taken) = taken(step, self.library)
+            && let Some((call, behind)) = taken.place(step, context.places)?
+        {
+            let behind = behind.map(Piece::Kernel);
+            return Ok([Piece::Product(call)].into_iter().chain(behind).collect());
         }
         product::pieces(context, &mut |name| self.ordinal(name), operands, epilogue, workspace)
     }

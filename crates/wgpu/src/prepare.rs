@@ -49,7 +49,7 @@ pub(crate) fn prepare(
     kernels.iter().try_for_each(|kernel| kernel.check(&context.adapter.limits, &context.adapter.name))?;
     let pipelines = pipelines.get(&kernels)?.into_iter();
     let mut preparation = Preparation { pipelines, binders: Vec::new(), known: HashMap::new() };
-    let nodes = preparation.nodes(&plan.nodes);
+    let nodes = preparation.nodes(&plan.nodes)?;
     Ok(Prepared { nodes, binders: preparation.binders })
 }
 
@@ -62,12 +62,15 @@ struct Preparation<P> {
 }
 
 impl<P: Iterator<Item = Arc<Pipeline>>> Preparation<P> {
-    fn nodes(&mut self, nodes: &[Node]) -> Vec<ReadyNode> {
+    fn nodes(&mut self, nodes: &[Node]) -> Result<Vec<ReadyNode>, DeviceError> {
         let ready = |node: &Node| match node {
-            Node::Dispatch(kernel) => self.dispatch(kernel).map(ReadyNode::Dispatch),
-            Node::Repeat(times, body) => Some(ReadyNode::Repeat(*times, self.nodes(body))),
+            Node::Dispatch(kernel) => Ok(self.dispatch(kernel).map(ReadyNode::Dispatch)),
+            Node::Repeat(times, body) => Ok(Some(ReadyNode::Repeat(*times, self.nodes(body)?))),
+            Node::Product(call) => {
+                Err(DeviceError::Unsupported(format!("{} is left to a library; there is none", call.name)))
+            }
         };
-        nodes.iter().filter_map(ready).collect()
+        nodes.iter().map(ready).filter_map(Result::transpose).collect()
     }
 
     fn dispatch(&mut self, kernel: &Dispatch) -> Option<ReadyDispatch> {

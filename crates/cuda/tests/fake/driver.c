@@ -8,9 +8,10 @@
  * FAKE_CODE       what it answers, 1 unless set; codes from 700 on are sticky: every later call answers so too
  * FAKE_LOSE       a file; once it exists, every call answers 700
  *
- * A module is a text "args=N add=K" : its kernel adds K to the first word of its last argument, with "args=N fault=K" it
+ * A module "library=PATH args=N" is a kernel compiled for the host, see nvrtc.c. Else it is a text "args=N add=K" : its kernel adds K to the first word of its last argument, with "args=N fault=K" it
  * reports the first word of its first argument to its last where that is K or more. Any other does nothing. Kernels of graphs run when the
- * graph is launched. At the end the log says what is left. */
+ * graph is launched, and so does the work that other libraries give to a queue. At the end the log says what is left. */
+#include <dlfcn.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,8 +21,9 @@
 typedef unsigned code;
 enum { MOST = 128 };
 
-struct module { int args; unsigned add, fault; };
-struct kernel { struct module *module; uint64_t args[MOST]; };
+typedef const char *launch(void *const *args, const unsigned *groups, unsigned threads, unsigned long long seed);
+struct module { int args; unsigned add, fault; void *library; launch *launch; };
+struct kernel { struct module *module; void (*work)(const void *); unsigned groups[3], threads; uint64_t args[MOST]; };
 struct graph { int count; struct kernel kernels[4096]; };
 struct event { int stream, record; };
 struct stream { int id, records; struct graph *capture; };
@@ -44,7 +46,7 @@ static void note(const char *text) {
 }
 
 static code called(const char *name, const char *about) {
-    char line[256];
+    char line[1024];
     calls++;
     if (!sticky && getenv("FAKE_LOSE") && access(getenv("FAKE_LOSE"), F_OK) == 0) sticky = 700;
     code answer = sticky;
@@ -62,6 +64,9 @@ static code stream_called(const char *name, void *stream, const char *about) {
     snprintf(line, sizeof line, "s%d %s", stream ? ((struct stream *)stream)->id : 0, about);
     return called(name, line);
 }
+
+/* For the libraries beside this one. */
+code fake_called(const char *name, const char *about) { return called(name, about); }
 
 #define CHECK(call) do { code answer_ = (call); if (answer_) return answer_; } while (0)
 
@@ -172,11 +177,21 @@ code cuModuleLoadData(void **module, const void *image) {
     made->args = args ? atoi(args + 5) : 0;
     made->add = add ? strtoul(add + 4, NULL, 10) : 0;
     made->fault = fault ? strtoul(fault + 6, NULL, 10) : 0;
+    if (strncmp(image, "library=", 8) == 0) {
+        char path[512];
+        sscanf(image, "library=%511s", path);
+        made->library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+        made->launch = made->library ? (launch *)dlsym(made->library, "launch0") : NULL;
+        if (!made->launch) { note(dlerror()); free(made); return 200; }
+    }
     modules++;
     *module = made;
     return 0;
 }
-code cuModuleUnload(void *module) { modules--; free(module); return called("module_unload", ""); }
+code cuModuleUnload(void *given) {
+    struct module *module = given;
+    if (module->library) dlclose(module->library);
+    modules--; free(module); return called("module_unload", ""); }
 code cuModuleGetFunction(void **function, void *module, const char *name) {
     CHECK(called("module_function", name));
     *function = module;
@@ -192,6 +207,12 @@ code cuFuncGetAttribute(int *value, unsigned attribute, void *function) {
 
 static void run(const struct kernel *kernel) {
     const struct module *module = kernel->module;
+    if (kernel->work) { kernel->work(kernel->args); return; }
+    if (module->launch) {
+        const char *wrong = module->launch((void *const *)kernel->args, kernel->groups, kernel->threads, 0);
+        if (wrong) { note(wrong); abort(); }
+        return;
+    }
     if (!module->args) return;
     uint32_t *last = (uint32_t *)kernel->args[module->args - 1], *first = (uint32_t *)kernel->args[0];
     if (module->fault && *first >= module->fault && !last[0]) {
@@ -200,17 +221,27 @@ static void run(const struct kernel *kernel) {
     *last += module->add;
 }
 
+static void queue(struct stream *stream, const struct kernel *kernel) {
+    if (stream->capture) stream->capture->kernels[stream->capture->count++] = *kernel;
+    else run(kernel);
+}
+
 code cuLaunchKernel(void *function, unsigned x, unsigned y, unsigned z, unsigned bx, unsigned by, unsigned bz, unsigned shared,
                     void *stream, void **parameters, void **extra) {
     (void)shared; (void)extra;
     char about[64];
     snprintf(about, sizeof about, "%ux%ux%u of %ux%ux%u", x, y, z, bx, by, bz);
     CHECK(stream_called("kernel", stream, about));
-    struct kernel kernel = { .module = function };
+    struct kernel kernel = { .module = function, .groups = { x, y, z }, .threads = bx };
     for (int i = 0; i < kernel.module->args && i < MOST; i++) kernel.args[i] = *(uint64_t *)parameters[i];
-    struct graph *capture = ((struct stream *)stream)->capture;
-    if (capture) capture->kernels[capture->count++] = kernel;
-    else run(&kernel);
+    queue(stream, &kernel);
+    return 0;
+}
+code fake_work(void *stream, void (*work)(const void *), const void *about, size_t bytes) {
+    struct kernel kernel = { .work = work };
+    if (bytes > sizeof kernel.args) return 1;
+    memcpy(kernel.args, about, bytes);
+    queue(stream, &kernel);
     return 0;
 }
 code cuStreamBeginCapture_v2(void *stream, unsigned mode) {

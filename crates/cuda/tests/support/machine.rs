@@ -36,7 +36,9 @@ pub fn build(folder: &Path, libraries: &[(&str, &str)]) -> Option<()> {
     for (source, library) in libraries {
         let part = folder.join(format!("part-{}-{library}", std::process::id()));
         let mut compiler = Command::new("cc");
-        compiler.args(["-shared", "-fPIC", "-O1", "-o"]).arg(&part).arg(sources.join(source));
+        compiler.args(["-shared", "-fPIC", "-O2", "-o"]).arg(&part).arg(sources.join(source));
+        // Libraries of a machine find each other by name.
+        compiler.arg(format!("-Wl,-soname,{library}")).args(["-lm", "-ldl"]);
         match compiler.status() {
             Ok(status) => assert!(status.success(), "{source} does not compile"),
             Err(error) => {
@@ -88,6 +90,10 @@ impl Outcome {
         let nothing =
             "left memories=0 pinned=0 modules=0 graphs=0 executables=0 events=0 streams=0 contexts=0";
         assert_eq!(left.map(String::as_str), Some(nothing), "{}\n{}", self.printed, self.log.join("\n"));
+        let libraries = self.log.iter().filter(|line| line.starts_with("unreturned "));
+        for left in libraries {
+            assert_eq!(left, "unreturned handles=0 descriptors=0", "{}", self.printed);
+        }
     }
 }
 

@@ -1,0 +1,247 @@
+//! Products by cuBLASLt, loaded when the first product wants it. Where it is missing, too old, or refuses a product, kernels
+//! multiply.
+
+mod api;
+mod descriptors;
+mod rule;
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use cudarc::driver::sys::CUstream;
+use warploom_device::DeviceError;
+use warploom_gpu::{MatrixLibrary, MatrixProduct};
+
+use crate::driver::{Device, dotted};
+use crate::search::{Library, Search};
+use api::{Algorithm, Api, Handle};
+use descriptors::{Layout, Multiplier, Preference};
+pub use rule::VARIABLE;
+use rule::{Asked, is_worth_it};
+
+/// Most scratch memory of one product, in bytes: what PyTorch gives cuBLAS on the GPUs that want most.
+const MOST_SCRATCH: usize = 32 << 20;
+
+/// The oldest CUDA whose cuBLASLt is used, as NVIDIA numbers versions: 12000 is 12.0.
+const OLDEST: usize = 12_000;
+
+/// The library's file, and its versions.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Version {
+    pub path: PathBuf,
+    /// As the library numbers itself: 130401 is 13.4.1.
+    pub own: usize,
+    /// Of the CUDA that it was built for: 13000 is 13.0.
+    pub cuda: usize,
+}
+
+/// The products of one device.
+pub(crate) struct Matrices {
+    search: Search,
+    asked: Asked,
+    opened: OnceLock<Option<Arc<Opened>>>,
+    /// What was decided once is decided for good: memory is planned by it.
+    known: Mutex<HashMap<MatrixProduct, Option<Arc<Ready>>>>,
+    // Last: everything above is the device's.
+    device: Arc<Device>,
+}
+
+/// The library at work on one device.
+struct Opened {
+    api: Api,
+    handle: Handle,
+    // Last: the handle is the device's.
+    device: Arc<Device>,
+}
+
+// SAFETY: a handle may be used from several threads (cuBLAS documentation, thread safety).
+unsafe impl Send for Opened {}
+// SAFETY: as above.
+unsafe impl Sync for Opened {}
+
+/// A product with the algorithm that computes it.
+pub(crate) struct Ready {
+    pub product: MatrixProduct,
+    algorithm: Algorithm,
+    /// Bytes that the algorithm needs.
+    pub scratch: usize,
+    /// Locked while its bias is set and it is queued.
+    multiplier: Mutex<Multiplier>,
+    layouts: [Layout; 3],
+    // Last: descriptors are the library's.
+    opened: Arc<Opened>,
+}
+
+/// Addresses of one call.
+pub(crate) struct Addresses {
+    pub left: u64,
+    pub right: u64,
+    pub result: u64,
+    pub bias: Option<u64>,
+    pub scratch: Option<u64>,
+}
+
+impl Matrices {
+    pub(crate) fn new(search: &Search, device: &Arc<Device>) -> Result<Matrices, DeviceError> {
+        Ok(Matrices {
+            search: search.clone(),
+            asked: Asked::from_environment()?,
+            opened: OnceLock::new(),
+            known: Mutex::default(),
+            device: device.clone(),
+        })
+    }
+
+    /// The product ready to be queued, if the library computes it.
+    pub(crate) fn get(&self, product: &MatrixProduct) -> Option<Arc<Ready>> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = known.get(product) {
+            return known.clone();
+        }
+        let opened = self.opened.get_or_init(|| Opened::new(&self.search, &self.device).ok().map(Arc::new));
+        let made = opened.as_ref().and_then(|opened| Ready::new(opened, product).ok()).map(Arc::new);
+        known.insert(product.clone(), made.clone());
+        made
+    }
+}
+
+impl MatrixLibrary for Matrices {
+    fn takes(&self, product: &MatrixProduct, is_whole: bool) -> Option<usize> {
+        is_worth_it(self.asked, product, is_whole).then(|| self.get(product))?.map(|ready| ready.scratch)
+    }
+}
+
+/// Finds and loads the first cuBLASLt that a driver of this version of CUDA runs.
+///
+/// # Errors
+/// What was found, where, and why it is not taken.
+fn load(search: &Search, driver: i32) -> Result<(Api, Version), String> {
+    let found = search.find(Library::CublasLt);
+    let mut refused = Vec::new();
+    for path in &found.files {
+        let api = match Api::load(path) {
+            Ok(api) => api,
+            Err(why) => {
+                refused.push(format!("{} does not load: {why}", path.display()));
+                continue;
+            }
+        };
+        // SAFETY: both only give a number.
+        let (own, cuda) = unsafe { ((api.version)(), (api.cuda_version)()) };
+        let of = format!("{} is of CUDA {}", path.display(), dotted(cuda as i32));
+        if cuda < OLDEST {
+            refused.push(format!("{of}; {} or newer is needed", dotted(OLDEST as i32)));
+        } else if cuda / 1000 > driver as usize / 1000 {
+            refused.push(format!("{of}, which the driver of CUDA {} is too old for", dotted(driver)));
+        } else {
+            return Ok((api, Version { path: path.clone(), own, cuda }));
+        }
+    }
+    if refused.is_empty() { Err(found.why_missing(Library::CublasLt)) } else { Err(refused.join("; ")) }
+}
+
+/// The cuBLASLt that would be used with a driver of this version of CUDA.
+///
+/// # Errors
+/// As [`load`].
+pub(crate) fn find(search: &Search, driver: i32) -> Result<Version, String> {
+    load(search, driver).map(|(_, version)| version)
+}
+
+impl Opened {
+    fn new(search: &Search, device: &Arc<Device>) -> Result<Opened, String> {
+        let (api, _) = load(search, device.driver.version)?;
+        device.enter().map_err(|error| error.to_string())?;
+        let mut handle = std::ptr::null_mut();
+        // SAFETY: `handle` is written to; this thread has entered the device's context.
+        let answer = unsafe { (api.create)(&raw mut handle) };
+        api.done("to start", answer)?;
+        Ok(Opened { api, handle, device: device.clone() })
+    }
+}
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        self.device.free(|_| {
+            // SAFETY: made by `new`; nothing made with it is left, since all of that holds it.
+            unsafe { (self.api.destroy)(self.handle) }
+        });
+    }
+}
+
+impl Ready {
+    /// Asks the library for an algorithm: the first of those it prefers that gives the same bits every time.
+    fn new(opened: &Arc<Opened>, product: &MatrixProduct) -> Result<Ready, String> {
+        opened.device.enter().map_err(|error| error.to_string())?;
+        let api = &opened.api;
+        let multiplier = Multiplier::new(api, product)?;
+        let MatrixProduct { batch, rows, columns, terms, left, right, result, .. } = product;
+        let layouts = [
+            Layout::new(api, left, [*rows, *terms], *batch)?,
+            Layout::new(api, right, [*terms, *columns], *batch)?,
+            Layout::new(api, result, [*rows, *columns], *batch)?,
+        ];
+        let preference = Preference::new(api, product, MOST_SCRATCH)?;
+        let proposed = preference.algorithms(api, opened.handle, &multiplier, &layouts)?;
+        let fits = |(scratch, algorithm): &(usize, Algorithm)| {
+            *scratch <= MOST_SCRATCH && api.is_repeatable(algorithm)
+        };
+        let (scratch, algorithm) = proposed
+            .into_iter()
+            .find(fits)
+            .ok_or("it has no algorithm that gives the same bits every time")?;
+        let multiplier = Mutex::new(multiplier);
+        Ok(Ready {
+            product: product.clone(),
+            algorithm,
+            scratch,
+            multiplier,
+            layouts,
+            opened: opened.clone(),
+        })
+    }
+
+    /// Queues the product.
+    ///
+    /// # Safety
+    /// Every address must be that of as much memory of the device's as the product describes, until the queue has passed.
+    ///
+    /// # Errors
+    /// [`DeviceError::Failed`] with what the library says and how to do without it.
+    pub(crate) unsafe fn queue(&self, at: &Addresses, stream: CUstream) -> Result<(), DeviceError> {
+        let api = &self.opened.api;
+        let failed = |why: String| {
+            DeviceError::Failed(format!(
+                "a matrix product ({}): {why}; {VARIABLE}=never multiplies without cuBLASLt",
+                self.product
+            ))
+        };
+        let multiplier = self.multiplier.lock().unwrap_or_else(PoisonError::into_inner);
+        at.bias.map_or(Ok(()), |bias| multiplier.set_bias(api, bias)).map_err(failed)?;
+        let (one, zero) = (1.0_f32, 0.0_f32);
+        let [left, right, result] = self.layouts.each_ref().map(|layout| layout.raw);
+        // SAFETY: the descriptors live; the caller answers for the addresses; C is read only with a factor other than zero.
+        let answer = unsafe {
+            (api.multiply)(
+                self.opened.handle,
+                multiplier.raw,
+                (&raw const one).cast(),
+                at.left,
+                left,
+                at.right,
+                right,
+                (&raw const zero).cast(),
+                at.result,
+                result,
+                at.result,
+                result,
+                &raw const self.algorithm,
+                at.scratch.unwrap_or(0),
+                self.scratch,
+                stream,
+            )
+        };
+        api.done("it", answer).map_err(failed)
+    }
+}
