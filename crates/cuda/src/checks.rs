@@ -2,7 +2,9 @@
 
 use warploom_device::{Check, DeviceError};
 
-use crate::driver::{Driver, Gpu};
+use crate::driver::{Driver, Gpu, dotted};
+use crate::matrices::{self, Version};
+use crate::nvrtc::Compiler;
 use crate::search::{Library, Search};
 
 const NAME: &str = "CUDA";
@@ -27,13 +29,17 @@ pub fn check_libraries(search: &Search) -> Check {
     }
 }
 
-/// Every GPU that NVIDIA's driver lists, or what is amiss with it; nothing where there is no driver.
+/// Every GPU that NVIDIA's driver lists and the libraries that computing on them calls, or what is amiss; nothing where there
+/// is no driver.
 pub fn check_gpus(search: &Search) -> Vec<Check> {
     if search.find(Library::Driver).files.is_empty() {
         return Vec::new();
     }
     match list(search) {
-        Ok(gpus) => gpus.iter().map(describe).collect(),
+        Ok((driver, gpus)) => {
+            let libraries = [check_compiler(search, driver), check_products(search, driver)];
+            gpus.iter().map(describe).chain(libraries).collect()
+        }
         Err(error) => {
             vec![Check::problem(true, "NVIDIA's GPUs", error.to_string(), Library::Driver.advice())]
         }
@@ -45,12 +51,41 @@ pub fn check_gpus(search: &Search) -> Vec<Check> {
 /// # Errors
 /// [`DeviceError::Missing`] with what is missing and what to do.
 pub fn gpus() -> Result<Vec<Gpu>, DeviceError> {
-    list(&Search::here())
+    list(&Search::here()).map(|(_, gpus)| gpus)
 }
 
-fn list(search: &Search) -> Result<Vec<Gpu>, DeviceError> {
+/// The version of CUDA that the driver is of, and its GPUs.
+fn list(search: &Search) -> Result<(i32, Vec<Gpu>), DeviceError> {
     let driver = Driver::open(search)?;
-    (0..driver.count()?).map(|index| driver.gpu(index)).collect()
+    let gpus = (0..driver.count()?).map(|index| driver.gpu(index));
+    Ok((driver.version, gpus.collect::<Result<_, _>>()?))
+}
+
+fn check_compiler(search: &Search, driver: i32) -> Check {
+    const NAME: &str = "NVRTC";
+    match Compiler::open(search, Some(driver)) {
+        Ok(compiler) => {
+            let ((major, minor), path) = (compiler.version(), compiler.path().display());
+            let driver = dotted(driver);
+            Check::ok(NAME, format!("{path} of CUDA {major}.{minor}, with a driver of CUDA {driver}"))
+        }
+        Err(error) => Check::problem(true, NAME, error.to_string(), Library::Nvrtc.advice()),
+    }
+}
+
+fn check_products(search: &Search, driver: i32) -> Check {
+    const NAME: &str = "cuBLASLt";
+    match matrices::find(search, driver) {
+        Ok(Version { path, own, cuda }) => {
+            let own = format!("{}.{}.{}", own / 10_000, own / 100 % 100, own % 100);
+            let (cuda, driver, path) = (dotted(cuda as i32), dotted(driver), path.display());
+            Check::ok(NAME, format!("{path}, {own} of CUDA {cuda}, with a driver of CUDA {driver}"))
+        }
+        Err(why) => {
+            let found = format!("matrix products run as Warploom's own kernels, which are slower: {why}");
+            Check::problem(false, NAME, found, Library::CublasLt.advice())
+        }
+    }
 }
 
 fn describe(gpu: &Gpu) -> Check {

@@ -15,7 +15,7 @@ use crate::health::Health;
 use crate::search::{Library, Search};
 pub(crate) use api::{Api, Code, functions};
 pub use gpus::Gpu;
-pub(crate) use handles::{Event, Graph, Module, Pinned, Stream};
+pub(crate) use handles::{Event, Graph, Module, Pinned, Stream, Usage};
 
 /// The oldest driver that has every function used: that of CUDA 12.0, as `cuDriverGetVersion` numbers it.
 const OLDEST: i32 = 12_000;

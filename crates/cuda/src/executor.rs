@@ -3,17 +3,17 @@
 use std::sync::Arc;
 
 use warploom_device::{
-    Capabilities, DeviceError, Executable, Executor, Memory, Program, Statistics, Step, Target, Token,
-    WrittenKernel,
+    Capabilities, DeviceError, Executable, Executor, Memory, Program, Resources, Statistics, Step, Target,
+    Token, WrittenKernel,
 };
-use warploom_gpu::{Limits, Plan};
+use warploom_gpu::{Dispatch, Limits, Plan};
 use warploom_graph::{DType, Graph, Source};
 use warploom_trace::{Track, copy, span};
 
 use crate::cache::Cache;
 use crate::context::Context;
 use crate::cpp::CudaCpp;
-use crate::driver::{Device, Driver, Gpu};
+use crate::driver::{Device, Driver, Gpu, Usage};
 use crate::executable::Ready;
 use crate::kernels::Kernels;
 use crate::matrices::Matrices;
@@ -76,6 +76,17 @@ impl Cuda {
         &self.context.device.gpu
     }
 
+    fn resources(&self, usage: &Usage, workgroup: u32) -> Resources {
+        let gpu = &self.context.device.gpu;
+        let most = gpu.limits.parallel / gpu.multiprocessors.max(1);
+        Resources {
+            registers: usage.registers,
+            spilled_bytes: usage.local_bytes,
+            shared_bytes: usage.shared_bytes,
+            occupancy: f64::from(usage.resident_blocks * workgroup) / f64::from(most.max(1)),
+        }
+    }
+
     fn plan(&self, program: &Program) -> Result<Plan, DeviceError> {
         warploom_gpu::plan_with(program, &self.limits, &CudaCpp, &self.matrices)
     }
@@ -108,7 +119,17 @@ impl Target for Cuda {
     }
 
     fn written(&self, program: &Program) -> Result<Vec<WrittenKernel>, DeviceError> {
-        Ok(self.plan(program)?.written())
+        let plan = self.plan(program)?;
+        let dispatches: Vec<&Dispatch> = plan.each().into_iter().filter(|kernel| kernel.has_work()).collect();
+        let mut usages = dispatches.iter().zip(self.kernels.get(&dispatches)?);
+        let mut written = plan.written();
+        for kernel in written.iter_mut().filter(|kernel| !kernel.groups.contains(&0)) {
+            if let Some((dispatch, module)) = usages.next() {
+                kernel.resources =
+                    Some(self.resources(&module.usage(dispatch.workgroup)?, dispatch.workgroup));
+            }
+        }
+        Ok(written)
     }
 }
 

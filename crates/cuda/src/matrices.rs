@@ -245,3 +245,57 @@ impl Ready {
         api.done("it", answer).map_err(failed)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use warploom_gpu::Matrix;
+    use warploom_graph::DType;
+
+    /// The descriptors of a product in every dtype, taken by the library of this machine where there is one: they need no GPU.
+    #[test]
+    fn cublaslt_takes_the_descriptors() {
+        let required = std::env::var_os("WARPLOOM_REQUIRE_CUBLASLT").is_some_and(|value| value == "1");
+        let (api, version) = match load(&Search::here(), i32::MAX) {
+            Ok(found) => found,
+            Err(why) if required => panic!("{why}"),
+            Err(why) => return println!("skipped: {why}"),
+        };
+        println!("cuBLASLt {} of {}", version.own, version.path.display());
+        let matrix =
+            |dtype, is_transposed| Matrix { dtype, is_transposed, leading: 64, batch: 4096, alignment: 16 };
+        for (dtype, result, tf32) in [
+            (DType::F32, DType::F32, false),
+            (DType::F32, DType::F32, true),
+            (DType::F16, DType::F16, false),
+            (DType::BF16, DType::F32, false),
+        ] {
+            for (batch, bias, relu) in
+                [(1, None, false), (3, Some(16), false), (3, None, true), (1, Some(4), true)]
+            {
+                let product = MatrixProduct {
+                    batch,
+                    rows: 64,
+                    columns: 64,
+                    terms: 64,
+                    tf32,
+                    left: matrix(dtype, batch == 1),
+                    right: matrix(dtype, relu),
+                    result: matrix(result, false),
+                    bias,
+                    relu,
+                };
+                let multiplier = Multiplier::new(&api, &product).unwrap();
+                multiplier.set_bias(&api, 256).unwrap();
+                for matrix in [&product.left, &product.right, &product.result] {
+                    Layout::new(&api, matrix, [64, 64], batch).unwrap();
+                }
+                Preference::new(&api, &product, MOST_SCRATCH).unwrap();
+            }
+        }
+        let whole = Matrix { dtype: DType::I32, ..matrix(DType::F32, false) };
+        assert!(Layout::new(&api, &whole, [64, 64], 1).is_err(), "whole numbers have no sums in f32");
+        let refused = api.done("it", 7).unwrap_err();
+        assert!(refused.starts_with("cuBLASLt refused it: CUBLAS_STATUS_INVALID_VALUE (7"), "{refused}");
+    }
+}

@@ -29,4 +29,4 @@ pub use program::{
     Body, BufferId, BufferSpec, Class, Contraction, Loop, Operand, Plan, Program, ScatterStep, Step, Window,
 };
 pub use verify::{Verification, Verifying};
-pub use written::WrittenKernel;
+pub use written::{Resources, WrittenKernel};

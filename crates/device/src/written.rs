@@ -17,4 +17,19 @@ pub struct WrittenKernel {
     pub operations: u64,
     /// Bytes that one launch must read and write at least.
     pub traffic: u64,
+    /// What the compiled kernel takes, where the device says.
+    pub resources: Option<Resources>,
+}
+
+/// What a compiled kernel takes of a GPU.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Resources {
+    /// Registers of each thread.
+    pub registers: u32,
+    /// Bytes of each thread that lie in memory for want of registers, arrays of its own among them.
+    pub spilled_bytes: usize,
+    /// Bytes that a workgroup shares.
+    pub shared_bytes: usize,
+    /// Invocations that run at once, of those that the GPU could run, from 0 to 1.
+    pub occupancy: f64,
 }

@@ -168,6 +168,7 @@ impl Leaf<'_> {
                 shared_bytes: dispatch.shared_bytes,
                 operations: dispatch.operations,
                 traffic: dispatch.traffic,
+                resources: None,
             },
             Leaf::Product(call) => WrittenKernel {
                 name: call.name.clone(),
@@ -177,6 +178,7 @@ impl Leaf<'_> {
                 shared_bytes: 0,
                 operations: call.operations,
                 traffic: call.traffic,
+                resources: None,
             },
         }
     }

@@ -21,6 +21,8 @@ pub struct MatrixProduct {
     pub columns: usize,
     /// Terms of each sum, which is held in f32.
     pub terms: usize,
+    /// Whether elements of f32 may be rounded to TF32 before they are multiplied.
+    pub tf32: bool,
     /// `[rows, terms]`.
     pub left: Matrix,
     /// `[terms, columns]`, of the same dtype.
@@ -62,6 +64,7 @@ impl fmt::Display for MatrixProduct {
             "library: {batch} x {left} · {right} to {}, column by column",
             shape(result, [*rows, *columns])
         )?;
+        f.write_str(if self.tf32 { ", in TF32" } else { "" })?;
         f.write_str(if self.bias.is_some() { ", plus a bias for each row" } else { "" })?;
         f.write_str(if self.relu { ", relu" } else { "" })
     }
@@ -238,7 +241,7 @@ fn staged(step: &Contraction) -> Option<Taken> {
 /// The contraction with a result that lies by these strides along products, rows and columns, and whether it was turned: a
 /// result row by row is its transpose column by column, `(lhs · rhs)ᵀ = rhsᵀ · lhsᵀ`.
 fn arranged(step: &Contraction, dtype: DType, along: [i64; 3], first: usize) -> Option<(Taken, bool)> {
-    let Contraction { batch, m, n, k, ref lhs, ref rhs, .. } = *step;
+    let Contraction { batch, m, n, k, tf32, ref lhs, ref rhs, .. } = *step;
     // Vectors are summed by kernels, and no dimension of a matrix with one row or column is known.
     if m.min(n).min(k) < 2 || batch == 0 || !matches!(step.dtype, DType::F32 | DType::F16 | DType::BF16) {
         return None;
@@ -262,7 +265,7 @@ fn arranged(step: &Contraction, dtype: DType, along: [i64; 3], first: usize) -> 
         return None;
     }
     let product =
-        MatrixProduct { batch, rows, columns, terms: k, left, right, result, bias: None, relu: false };
+        MatrixProduct { batch, rows, columns, terms: k, tf32, left, right, result, bias: None, relu: false };
     let (bias, result, scratch) = (None, Target::Workspace(0), 0);
     Some((Taken { product, left: left_start, right: right_start, bias, result, scratch }, is_turned))
 }

@@ -157,6 +157,7 @@ impl Planning<'_> {
             let behind = behind.map(Piece::Kernel);
             return Ok([Piece::Product(call)].into_iter().chain(behind).collect());
         }
+        step.refuse_tf32()?;
         product::pieces(context, &mut |name| self.ordinal(name), operands, epilogue, workspace)
     }
 

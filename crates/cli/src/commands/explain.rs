@@ -20,7 +20,11 @@ pub fn explain(given: &Explain) -> Ended {
     let program = recorded.program();
     let graph = compiled_graph(&recorded)?;
     if given.json {
-        line(as_json(&recorded, &graph));
+        let mut all = as_json(&recorded, &graph);
+        if given.kernels {
+            all["written"] = written_of(&recorded)?.iter().map(written_as_json).collect();
+        }
+        line(all);
         return Ok(ExitCode::SUCCESS);
     }
     line(format_args!("The training step of {} on {}, a full batch", recipe.name, recorded.device().id()));
@@ -41,9 +45,7 @@ pub fn explain(given: &Explain) -> Ended {
     if given.kernels {
         line("\nKernels:");
         line(program);
-        for kernel in recorded.device().executor().target().written(program).map_err(TensorError::from)? {
-            written(&kernel);
-        }
+        written_of(&recorded)?.iter().for_each(written);
     }
     line("\nMemory of the step:");
     memory_map(program);
@@ -55,18 +57,60 @@ pub fn explain(given: &Explain) -> Ended {
     Ok(ExitCode::SUCCESS)
 }
 
+/// The kernels as the device runs them.
+fn written_of(recorded: &Recorded) -> warploom::Result<Vec<WrittenKernel>> {
+    let target = recorded.device().executor().target();
+    Ok(target.written(recorded.program()).map_err(TensorError::from)?)
+}
+
+fn written_as_json(kernel: &WrittenKernel) -> Value {
+    let resources = kernel.resources.map(|taken| {
+        json!({
+            "registers": taken.registers,
+            "spilled_bytes": taken.spilled_bytes,
+            "shared_bytes": taken.shared_bytes,
+            "occupancy": taken.occupancy,
+        })
+    });
+    json!({
+        "kernel": kernel.name,
+        "workgroup": kernel.workgroup,
+        "groups": kernel.groups,
+        "operations": kernel.operations,
+        "traffic_bytes": kernel.traffic,
+        "resources": resources,
+        "source": kernel.source,
+    })
+}
+
 /// A kernel as the device's own source, with its launch and what it moves and computes.
 fn written(kernel: &WrittenKernel) {
     let [x, y, z] = kernel.groups;
     line(format_args!("\n── {}", kernel.name));
-    line(format_args!(
-        "   {x} × {y} × {z} workgroups of {}, {} bytes shared; {} operations, {} bytes at least, {:.2} operations a byte",
-        kernel.workgroup,
-        kernel.shared_bytes,
+    let work = format!(
+        "{} operations, {} bytes at least, {:.2} operations a byte",
         kernel.operations,
         kernel.traffic,
         kernel.operations as f64 / kernel.traffic.max(1) as f64
+    );
+    if kernel.workgroup == 0 {
+        // A library's, whose source is what it is asked for.
+        line(format_args!("   {}; {work}", kernel.source.trim_end()));
+        return;
+    }
+    line(format_args!(
+        "   {x} × {y} × {z} workgroups of {}, {} bytes shared; {work}",
+        kernel.workgroup, kernel.shared_bytes
     ));
+    if let Some(taken) = kernel.resources {
+        line(format_args!(
+            "   {} registers, {} bytes spilled, {} bytes shared as compiled; {:.0} % of the invocations that the GPU could run",
+            taken.registers,
+            taken.spilled_bytes,
+            taken.shared_bytes,
+            100.0 * taken.occupancy
+        ));
+    }
     line(format_args!("\n{}", kernel.source.trim_end()));
 }
 

@@ -82,6 +82,7 @@ functions! {
     module_unload = "cuModuleUnload" (CUmodule) -> Code;
     module_function = "cuModuleGetFunction" (*mut CUfunction, CUmodule, *const c_char) -> Code;
     function_attribute = "cuFuncGetAttribute" (*mut c_int, c_uint, CUfunction) -> Code;
+    occupancy = "cuOccupancyMaxActiveBlocksPerMultiprocessor" (*mut c_int, CUfunction, c_int, usize) -> Code;
     launch = "cuLaunchKernel"
         (CUfunction, c_uint, c_uint, c_uint, c_uint, c_uint, c_uint, c_uint, CUstream, *mut *mut c_void, *mut *mut c_void)
         -> Code;

@@ -44,7 +44,8 @@ impl Stream {
     ) -> Result<Graph, DeviceError> {
         let device = &self.device;
         let api = device.enter()?;
-        let mode = CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL as u32;
+        // Libraries load their kernels and set their attributes when they are first called, which other modes refuse.
+        let mode = CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_RELAXED as u32;
         // SAFETY: the stream is captured by this thread alone, which holds its lock.
         device.done("to record a launch", unsafe { (api.capture_begin)(self.raw, mode) })?;
         let worked = work(api, self.raw);
@@ -161,7 +162,41 @@ pub(crate) struct Module {
     pub function: CUfunction,
 }
 
+/// What the driver says of a loaded kernel.
+pub(crate) struct Usage {
+    /// Of each thread.
+    pub registers: u32,
+    /// Bytes of each thread that lie in memory for want of registers, arrays of its own among them.
+    pub local_bytes: usize,
+    /// Bytes that a block shares.
+    pub shared_bytes: usize,
+    /// Blocks that run on a multiprocessor at once.
+    pub resident_blocks: u32,
+}
+
 impl Module {
+    /// What the kernel takes in blocks of so many threads.
+    pub(crate) fn usage(&self, threads: u32) -> Result<Usage, DeviceError> {
+        let device = &self.device;
+        let api = device.enter()?;
+        let attribute = |attribute: CUfunction_attribute| {
+            let mut value = 0;
+            // SAFETY: the function is the module's; `value` is written to.
+            let answer = unsafe { (api.function_attribute)(&raw mut value, attribute as u32, self.function) };
+            device.done("to describe a kernel", answer).map(|()| value.max(0) as u32)
+        };
+        let mut blocks = 0;
+        // SAFETY: the function is the module's; `blocks` is written to.
+        let answer = unsafe { (api.occupancy)(&raw mut blocks, self.function, threads as i32, 0) };
+        device.done("to describe a kernel", answer)?;
+        Ok(Usage {
+            registers: attribute(CUfunction_attribute::CU_FUNC_ATTRIBUTE_NUM_REGS)?,
+            local_bytes: attribute(CUfunction_attribute::CU_FUNC_ATTRIBUTE_LOCAL_SIZE_BYTES)? as usize,
+            shared_bytes: attribute(CUfunction_attribute::CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES)? as usize,
+            resident_blocks: blocks.max(0) as u32,
+        })
+    }
+
     /// Loads a cubin and finds its entry point.
     pub(crate) fn load(device: &Arc<Device>, name: &str, cubin: &[u8]) -> Result<Module, DeviceError> {
         let api = device.enter()?;

@@ -59,6 +59,8 @@ functions! {
 
 /// `CUBLAS_COMPUTE_32F`: products of f32 are f32's own, sums are in f32.
 pub(crate) const COMPUTE_F32: c_uint = 68;
+/// `CUBLAS_COMPUTE_32F_FAST_TF32`.
+pub(crate) const COMPUTE_TF32: c_uint = 77;
 
 /// `cudaDataType_t`.
 pub(crate) const TYPE_F32: c_uint = 0;

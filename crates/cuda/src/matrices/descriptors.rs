@@ -69,9 +69,10 @@ fn data_type(dtype: DType) -> Result<c_uint, String> {
 
 impl Multiplier {
     pub(crate) fn new(api: &Api, product: &MatrixProduct) -> Result<Multiplier, String> {
+        let compute = if product.tf32 { api::COMPUTE_TF32 } else { api::COMPUTE_F32 };
         let mut raw = std::ptr::null_mut();
         // SAFETY: `raw` is written to.
-        let answer = unsafe { (api.multiplier_create)(&raw mut raw, api::COMPUTE_F32, api::TYPE_F32) };
+        let answer = unsafe { (api.multiplier_create)(&raw mut raw, compute, api::TYPE_F32) };
         api.done("a product", answer)?;
         let made = Multiplier { raw, destroy: api.multiplier_destroy, set: api.multiplier_set };
         let transposed = |matrix: &Matrix| c_int::from(matrix.is_transposed);

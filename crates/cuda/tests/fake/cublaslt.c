@@ -133,7 +133,7 @@ static int fits(const struct multiplier *multiplier, const struct layout *a, con
     int within = a->leading >= (int64_t)a->rows && b->leading >= (int64_t)b->rows && d->leading >= (int64_t)d->rows;
     int types = a->type == b->type && (d->type == a->type || d->type == F32);
     return within && types && a_rows == d->rows && a_columns == b_rows && b_columns == d->columns && a->count == d->count
-        && b->count == d->count && multiplier->compute == 68 && multiplier->scale == F32 && d->stride >= 0;
+        && b->count == d->count && (multiplier->compute == 68 || (multiplier->compute == 77 && a->type == F32)) && multiplier->scale == F32 && d->stride >= 0;
 }
 
 code cublasLtMatmulAlgoGetHeuristic(void *handle, struct multiplier *multiplier, struct layout *a, struct layout *b, struct layout *c,
@@ -143,8 +143,8 @@ code cublasLtMatmulAlgoGetHeuristic(void *handle, struct multiplier *multiplier,
     at += write_layout(at, multiplier->turned[0] ? "At" : "A", a);
     at += write_layout(at, multiplier->turned[1] ? "Bt" : "B", b);
     at += write_layout(at, "D", d);
-    sprintf(at, "epilogue=%u bias%%%lu scratch<=%lu schemes=%u aligned=%u,%u,%u,%u", multiplier->epilogue, multiplier->bias,
-            preference->scratch, preference->schemes, preference->alignment[0], preference->alignment[1], preference->alignment[2],
+    sprintf(at, "compute=%u epilogue=%u bias%%%lu scratch<=%lu schemes=%u aligned=%u,%u,%u,%u", multiplier->compute, multiplier->epilogue,
+            multiplier->bias, preference->scratch, preference->schemes, preference->alignment[0], preference->alignment[1], preference->alignment[2],
             preference->alignment[3]);
     CHECK(called("lt_propose", about));
     const char *refuse = getenv("FAKE_LT_REFUSE"), *schemes = getenv("FAKE_LT_SCHEMES");
