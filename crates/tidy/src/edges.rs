@@ -22,6 +22,7 @@ const fn row(folder: &'static str, uses: &'static [&'static str], tests_use: &'s
 /// Every crate. Each may use only crates that stand above it, so there is no circle.
 pub const TABLE: &[Row] = &[
     row("trace", &[], &[]),
+    row("energy", &[], &[]),
     row("graph", &[], &[]),
     row("device", &["graph"], &[]),
     row("cpu", &["trace", "graph", "device"], &[]),
@@ -37,7 +38,7 @@ pub const TABLE: &[Row] = &[
     row("data", &["trace", "transform"], &[]),
     row("train", &["trace", "graph", "device", "tensor", "nn", "data"], &["cpu"]),
     row("report", &[], &[]),
-    row("recipes", &["trace", "device", "tensor", "nn", "data", "train", "report"], &["cpu"]),
+    row("recipes", &["trace", "energy", "device", "tensor", "nn", "data", "train", "report"], &["cpu"]),
     row("conformance", &["graph", "device", "compile"], &["cpu", "gpu", "wgpu", "emulate", "cuda"]),
     row(
         "warploom",

@@ -17,6 +17,7 @@ pub const MAY_BE_LONGER: &[(&str, &str)] = &[(
 pub const MAY_BE_UNSAFE: &[(&str, &str)] = &[
     ("crates/cpu/", "an executor writes raw memory from several threads and uses vector instructions"),
     ("crates/cuda/", "every call of NVIDIA's driver is unsafe code"),
+    ("crates/energy/src/nvml", "every call of NVIDIA's management library is unsafe code"),
     ("crates/emulate/", "it calls compiled kernels over raw memory"),
     ("crates/wgpu/src/pipeline_cache.rs", "drivers trust the pipelines they are given back"),
     (
