@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use warploom_device::{
-    Capabilities, DeviceError, Executable, Executor, Memory, Program, Resources, Statistics, Step, Target,
-    Token, WrittenKernel,
+    Capabilities, DeviceError, EnergyCounter, Executable, Executor, Memory, Program, Resources, Statistics,
+    Step, Target, Token, WrittenKernel,
 };
 use warploom_gpu::{Dispatch, Limits, Plan};
 use warploom_graph::{DType, Graph, Source};
@@ -170,5 +170,9 @@ impl Executor for Cuda {
 
     fn statistics(&self) -> Statistics {
         self.context.counters.read()
+    }
+
+    fn energy_counter(&self) -> EnergyCounter {
+        EnergyCounter::Nvidia(self.gpu().uuid.clone())
     }
 }

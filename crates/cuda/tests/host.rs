@@ -6,7 +6,7 @@ use std::path::Path;
 
 use support::{Folder, Outcome, again, build, dispatch, gather, increment, launch, machine, program, step};
 use warploom_cuda::Cuda;
-use warploom_device::{DeviceError, Executor, Memory};
+use warploom_device::{DeviceError, EnergyCounter, Executor, Memory};
 use warploom_gpu::{Node, Plan};
 
 fn download(gpu: &Cuda, memory: &Memory) -> Result<u32, DeviceError> {
@@ -246,6 +246,8 @@ fn scenario_refusals() {
         error.to_string().contains("2048 invocations of a workgroup; Fake GPU takes at most 1024"),
         "{error}"
     );
+    let counter = EnergyCounter::Nvidia("00112233-4455-6677-8899-aabbccddeeff".into());
+    assert_eq!(gpu.energy_counter(), counter);
     assert!(Cuda::open(Some(3)).err().unwrap().to_string().contains("no GPU has the number 3"));
     println!("done");
 }

@@ -1,7 +1,7 @@
 //! Executors that pass on to another what they do not do themselves.
 
 use crate::error::DeviceError;
-use crate::executor::{Executable, Executor, Memory, Statistics, Target, Token};
+use crate::executor::{EnergyCounter, Executable, Executor, Memory, Statistics, Target, Token};
 use crate::program::Program;
 use std::sync::Arc;
 
@@ -52,5 +52,9 @@ impl<T: Around> Executor for T {
 
     fn statistics(&self) -> Statistics {
         self.inner().statistics()
+    }
+
+    fn energy_counter(&self) -> EnergyCounter {
+        self.inner().energy_counter()
     }
 }

@@ -123,6 +123,22 @@ pub trait Executor: Send + Sync {
     fn wait(&self, token: Token) -> Result<(), DeviceError>;
     /// Counters.
     fn statistics(&self) -> Statistics;
+    /// What counts the energy of its work.
+    fn energy_counter(&self) -> EnergyCounter {
+        EnergyCounter::Processor
+    }
+}
+
+/// Whose counter sees the energy that a device uses.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum EnergyCounter {
+    /// The processor's, of which the device is a part.
+    Processor,
+    /// That of one of NVIDIA's GPUs, known to NVIDIA's management library by this UUID without its prefix, or by this place
+    /// on the bus.
+    Nvidia(String),
+    /// None; the reason, for people.
+    Missing(String),
 }
 
 impl fmt::Debug for dyn RawMemory {

@@ -22,7 +22,7 @@ pub use check::{Check, Status};
 pub use convolution::{Convolution, ConvolutionOperand, ConvolutionShape, SpatialAxis};
 pub use error::DeviceError;
 pub use executor::{
-    Bindings, Capabilities, Executable, Executor, Memory, RawMemory, Statistics, Target, Token,
+    Bindings, Capabilities, EnergyCounter, Executable, Executor, Memory, RawMemory, Statistics, Target, Token,
 };
 pub use kernel::{Bound, IndexMap, Instruction, Kernel, ReductionStep, Register, Store};
 pub use program::{

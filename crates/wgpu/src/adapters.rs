@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::OnceLock;
-use warploom_device::DeviceError;
+use warploom_device::{DeviceError, EnergyCounter};
 use warploom_gpu::{Limits, MatrixUnits};
 
 use crate::ready::ready;
@@ -52,6 +52,8 @@ pub struct Adapter {
     pub driver_info: String,
     /// Vendor's and device's number on the bus.
     pub hardware: (u32, u32),
+    /// Its place on the bus, `0000:65:00.0`; empty where the driver does not say.
+    pub place: String,
     /// What shapes kernels.
     pub limits: Limits,
     /// Largest memory that can be allocated in one piece, in bytes.
@@ -71,6 +73,24 @@ impl Adapter {
     /// Whether it computes on the processor.
     pub fn is_software(&self) -> bool {
         self.kind == Kind::Software
+    }
+
+    /// What counts the energy of its work.
+    pub fn energy_counter(&self) -> EnergyCounter {
+        /// NVIDIA's number on the PCI bus.
+        const NVIDIA: u32 = 0x10de;
+        match (self.hardware.0, self.kind) {
+            (NVIDIA, _) if !self.place.is_empty() => EnergyCounter::Nvidia(self.place.clone()),
+            (NVIDIA, _) => EnergyCounter::Missing(format!(
+                "the driver of {} does not say where it is on the bus; on device cuda:0 it is known",
+                self.name
+            )),
+            (_, Kind::Software | Kind::Integrated) => EnergyCounter::Processor,
+            _ => EnergyCounter::Missing(format!(
+                "only GPUs of NVIDIA are known to count it, not {}",
+                self.name
+            )),
+        }
     }
 }
 
@@ -161,6 +181,7 @@ fn describe(index: usize, adapter: &wgpu::Adapter) -> Adapter {
         driver: info.driver,
         driver_info: info.driver_info,
         hardware: (info.vendor, info.device),
+        place: info.device_pci_bus_id,
         limits: kernel_limits(&limits, kind),
         buffer_bytes: limits.max_buffer_size,
         subgroup: (info.subgroup_min_size, info.subgroup_max_size),

@@ -4,8 +4,8 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 use warploom_device::{
-    Capabilities, DeviceError, Executable, Executor, Memory, Program, Statistics, Step, Target, Token,
-    WrittenKernel,
+    Capabilities, DeviceError, EnergyCounter, Executable, Executor, Memory, Program, Statistics, Step,
+    Target, Token, WrittenKernel,
 };
 use warploom_gpu::{Limits, Plan};
 use warploom_graph::{DType, Graph, Source};
@@ -175,5 +175,9 @@ impl Executor for Wgpu {
 
     fn statistics(&self) -> Statistics {
         self.context.counters.read()
+    }
+
+    fn energy_counter(&self) -> EnergyCounter {
+        self.adapter().energy_counter()
     }
 }

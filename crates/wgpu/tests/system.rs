@@ -7,7 +7,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use warploom_device::{Check, Status};
+use warploom_device::{Check, EnergyCounter, Status};
 use warploom_gpu::{Limits, MatrixUnits};
 use warploom_wgpu::{Adapter, DeviceMemory, Kind, System};
 
@@ -276,17 +276,16 @@ fn no_adapter_is_told_with_what_is_there() {
     }
 }
 
-#[test]
-fn memory_of_a_card_is_what_its_module_tells() {
-    let tree = Tree::whole();
-    let adapter = |device: u32| Adapter {
+fn adapter(vendor: u32, device: u32) -> Adapter {
+    Adapter {
         index: 0,
         name: "card".into(),
         kind: Kind::Discrete,
         backend: "vulkan".into(),
         driver: "radv".into(),
         driver_info: String::new(),
-        hardware: (0x1002, device),
+        hardware: (vendor, device),
+        place: String::new(),
         limits: Limits {
             workgroup: 1,
             groups: 1,
@@ -302,7 +301,30 @@ fn memory_of_a_card_is_what_its_module_tells() {
         buffer_bytes: 4,
         subgroup: (64, 64),
         features: Vec::new(),
-    };
+    }
+}
+
+#[test]
+fn nvidias_gpus_count_their_energy_and_what_is_in_a_processor_is_counted_there() {
+    let place = || "0000:65:00.0".to_owned();
+    let counter = |vendor, kind, place| Adapter { kind, place, ..adapter(vendor, 1) }.energy_counter();
+    for kind in [Kind::Discrete, Kind::Virtual] {
+        assert_eq!(counter(0x10de, kind, place()), EnergyCounter::Nvidia(place()));
+        for (vendor, place, why) in
+            [(0x10de, String::new(), "does not say where"), (0x1002, place(), "not card")]
+        {
+            let found = counter(vendor, kind, place);
+            assert!(matches!(&found, EnergyCounter::Missing(text) if text.contains(why)), "{found:?}");
+        }
+    }
+    for kind in [Kind::Integrated, Kind::Software] {
+        assert_eq!(counter(0x8086, kind, place()), EnergyCounter::Processor);
+    }
+}
+
+#[test]
+fn memory_of_a_card_is_what_its_module_tells() {
+    let tree = Tree::whole();
     for (file, text) in [
         ("vendor", "0x1002\n"),
         ("device", "0x740f\n"),
@@ -313,11 +335,14 @@ fn memory_of_a_card_is_what_its_module_tells() {
     }
     let system = System::simulated(&tree.0, &[], |_| Ok(()));
     let memory = DeviceMemory { total: 68_702_699_520, free: 68_691_699_520 };
-    assert_eq!((system.memory(&adapter(0x740f)), system.memory(&adapter(0x73bf))), (Some(memory), None));
+    assert_eq!(
+        (system.memory(&adapter(0x1002, 0x740f)), system.memory(&adapter(0x1002, 0x73bf))),
+        (Some(memory), None)
+    );
 
     // What a run may take: all of a card; of the machine, where that is what computes; else not known.
     tree.write("proc/meminfo", "MemTotal:       16384 kB\nMemFree:         1000 kB\n");
-    let capacity = |kind| system.capacity(&Adapter { kind, ..adapter(0x740f) });
+    let capacity = |kind| system.capacity(&Adapter { kind, ..adapter(0x1002, 0x740f) });
     let [card, shared, software] = [Kind::Discrete, Kind::Integrated, Kind::Software].map(capacity);
     assert_eq!((card, shared, software), (Some(68_702_699_520), None, Some(16 << 20)));
 }

@@ -56,6 +56,7 @@ functions! {
     device = "cuDeviceGet" (*mut CUdevice, c_int) -> Code;
     device_name = "cuDeviceGetName" (*mut c_char, c_int, CUdevice) -> Code;
     device_attribute = "cuDeviceGetAttribute" (*mut c_int, c_uint, CUdevice) -> Code;
+    device_uuid = "cuDeviceGetUuid_v2" (*mut [u8; 16], CUdevice) -> Code;
     device_memory = "cuDeviceTotalMem_v2" (*mut usize, CUdevice) -> Code;
     device_pool = "cuDeviceGetDefaultMemPool" (*mut CUmemoryPool, CUdevice) -> Code;
     pool_set = "cuMemPoolSetAttribute" (CUmemoryPool, c_uint, *mut c_void) -> Code;

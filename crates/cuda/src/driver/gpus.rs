@@ -16,6 +16,8 @@ pub struct Gpu {
     pub index: usize,
     /// Name of the hardware.
     pub name: String,
+    /// What tells it, or the slice of one that it is, from all others: as `nvidia-smi -L` shows it, without its prefix.
+    pub uuid: String,
     /// Compute capability: (9, 0) is an H100's.
     pub capability: (u32, u32),
     /// Whether it shares the processor's memory.
@@ -102,6 +104,12 @@ impl Driver {
         }
         let name = name.map(|letter| letter as u8);
         let name = CStr::from_bytes_until_nul(&name).map_or_else(|_| "".into(), CStr::to_string_lossy);
+        let mut uuid = [0; 16];
+        // SAFETY: `uuid` is written to, all 16 bytes.
+        let answer = unsafe { (self.api.device_uuid)(&raw mut uuid, device) };
+        if answer != 0 {
+            return Err(failed(answer, "UUID"));
+        }
         let mut memory_bytes = 0;
         // SAFETY: `memory_bytes` is written to.
         let answer = unsafe { (self.api.device_memory)(&raw mut memory_bytes, device) };
@@ -122,6 +130,7 @@ impl Driver {
         Ok(Gpu {
             index,
             name: name.trim().into(),
+            uuid: hyphenated(uuid),
             capability,
             is_integrated: attribute(Attribute::CU_DEVICE_ATTRIBUTE_INTEGRATED)? != 0,
             multiprocessors,
@@ -142,4 +151,14 @@ impl Driver {
             },
         })
     }
+}
+
+/// `b2f5f1b6-0c9d-4d1c-8f4e-4a1f6e0f7a11`.
+fn hyphenated(uuid: [u8; 16]) -> String {
+    let mut text = String::with_capacity(36);
+    for (i, byte) in uuid.into_iter().enumerate() {
+        let hyphen = if matches!(i, 4 | 6 | 8 | 10) { "-" } else { "" };
+        text += &format!("{hyphen}{byte:02x}");
+    }
+    text
 }

@@ -88,6 +88,7 @@ code cuGetErrorString(code error, const char **text) { *text = error < 9000 ? "t
 code cuDeviceGetCount(int *count) { CHECK(called("device_count", "")); *count = number("FAKE_DEVICES", 1); return 0; }
 code cuDeviceGet(int *device, int index) { CHECK(called("device", "")); *device = index; return 0; }
 code cuDeviceGetName(char *name, int length, int device) { (void)device; CHECK(called("device_name", "")); snprintf(name, length, "Fake GPU"); return 0; }
+code cuDeviceGetUuid_v2(unsigned char *uuid, int device) { CHECK(called("device_uuid", "")); for (int i = 0; i < 16; i++) uuid[i] = 17 * i; uuid[15] += device; return 0; }
 code cuDeviceTotalMem_v2(size_t *bytes, int device) { (void)device; CHECK(called("device_memory", "")); *bytes = 1 << 30; return 0; }
 code cuDeviceGetAttribute(int *value, unsigned attribute, int device) {
     (void)device;
