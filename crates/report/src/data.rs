@@ -57,6 +57,10 @@ pub struct Report {
     pub samples_per_second: Option<f64>,
     /// What the run used, or why that is not known.
     pub energy: Option<Energy>,
+    /// The same by parts of the machine, each counted as a whole with everything that ran on it.
+    pub energy_parts: Vec<EnergyPart>,
+    /// Training examples a joule.
+    pub samples_per_joule: Option<f64>,
     /// The resolved recipe, as TOML.
     pub recipe: Option<String>,
     /// The network, in the order of computation.
@@ -196,6 +200,15 @@ pub enum Energy {
     Joules(#[serde(deserialize_with = "number::single")] f64),
     /// Why it is not known.
     NotMeasured(String),
+}
+
+/// What a part of the machine used.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EnergyPart {
+    /// Its name: `processor`.
+    pub name: String,
+    /// What it used.
+    pub energy: Energy,
 }
 
 /// A layer of the network.

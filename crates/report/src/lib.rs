@@ -26,7 +26,9 @@ mod section;
 mod sheet;
 mod write;
 
-pub use data::{BestEpoch, Curve, Data, Decision, Device, Energy, Layer, Memory, Report, Score, Stage, Unit};
+pub use data::{
+    BestEpoch, Curve, Data, Decision, Device, Energy, EnergyPart, Layer, Memory, Report, Score, Stage, Unit,
+};
 pub use picture::Picture;
 pub use results::{Classification, Deviation, Example, Mistake, Regression};
 pub use sheet::{Part, Sheet};

@@ -78,6 +78,11 @@ fn filled(text: &str, number: f64, length: usize) -> Report {
         stages: vec![Stage { name: text.into(), seconds: number }; length],
         samples_per_second: Some(number),
         energy: Some(Energy::Joules(number)),
+        energy_parts: vec![
+            EnergyPart { name: text.into(), energy: Energy::Joules(number) },
+            EnergyPart { name: text.into(), energy: Energy::NotMeasured(text.into()) },
+        ],
+        samples_per_joule: Some(number),
         recipe: Some(text.into()),
         layers: vec![Layer { name: text.into(), output: text.into(), parameters: u64::MAX }; length],
         environment: vec![(text.into(), text.into()); length],
@@ -211,6 +216,30 @@ fn what_is_shown_follows_the_data() {
     let far = BestEpoch { epoch: 21, by: "val_loss".into() };
     let page = Report { best_epoch: Some(far), ..digits }.to_html();
     assert!(!page.contains("(best)"), "an epoch that is not in the curves is not marked");
+}
+
+#[test]
+fn energy_is_shown_by_parts_with_what_it_includes_or_why_it_is_not_known() {
+    let part = |name: &str, energy: &Energy| EnergyPart { name: name.into(), energy: energy.clone() };
+    let (some, none) = (Energy::Joules(250.0), Energy::NotMeasured("no counter".into()));
+    let page = |energy: &Energy, parts: Vec<EnergyPart>, rate| {
+        let energy = Some(energy.clone());
+        Report { energy, energy_parts: parts, samples_per_joule: rate, ..Report::default() }.to_html()
+    };
+    let both = page(&some, vec![part("processor", &none), part("GPU", &some)], Some(7.25));
+    for text in [
+        "<dt>energy, GPU</dt>",
+        "<dt>training examples a joule</dt><dd>7.25</dd>",
+        "Energy of the processor not measured: no counter",
+        "Energy of the whole GPU, everything that ran there included",
+    ] {
+        assert!(both.contains(text), "{text}: {both}");
+    }
+    let one = page(&some, vec![part("processor", &some)], None);
+    assert!(one.contains("<dt>energy</dt>") && !one.contains("energy, processor"));
+    let nothing = page(&none, vec![part("processor", &none)], None);
+    assert_eq!(nothing.matches("no counter").count(), 1);
+    assert!(!nothing.contains("everything that ran") && !nothing.contains("a joule"));
 }
 
 #[test]

@@ -8,10 +8,7 @@ use crate::markup::Markup;
 
 /// Writes the part, if anything of it is known.
 pub fn write(report: &Report, page: &mut Markup) {
-    let speed =
-        report.samples_per_second.map(|speed| ("training examples a second".to_owned(), speed_text(speed)));
-    let energy = report.energy.as_ref().and_then(joules).map(|energy| ("energy".to_owned(), energy));
-    let found: Vec<(String, String)> = speed.into_iter().chain(energy).collect();
+    let found = found(report);
     if report.memory.is_none() && report.stages.is_empty() && report.energy.is_none() && found.is_empty() {
         return;
     }
@@ -19,9 +16,7 @@ pub fn write(report: &Report, page: &mut Markup) {
         if !found.is_empty() {
             tiles(page, &found);
         }
-        if let Some(Energy::NotMeasured(why)) = &report.energy {
-            note(page, format_args!("Energy not measured: {why}"));
-        }
+        energy_notes(report, page);
         page.element("div", &[("class", &"charts")], |page| {
             if let Some(memory) = &report.memory {
                 figure(page, "memory", "Memory against plan", |page| draw_memory(memory, page));
@@ -33,6 +28,48 @@ pub fn write(report: &Report, page: &mut Markup) {
             }
         });
     });
+}
+
+/// Figures by name.
+fn found(report: &Report) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let mut add = |name: &str, text: Option<String>| found.extend(text.map(|text| (name.to_owned(), text)));
+    add("training examples a second", report.samples_per_second.map(speed_text));
+    add("energy", report.energy.as_ref().and_then(joules));
+    if report.energy_parts.len() > 1 {
+        for part in &report.energy_parts {
+            add(&format!("energy, {}", part.name), joules(&part.energy));
+        }
+    }
+    add("training examples a joule", report.samples_per_joule.map(speed_text));
+    found
+}
+
+/// What figures of energy count, and why one is missing.
+fn energy_notes(report: &Report, page: &mut Markup) {
+    let parts = &report.energy_parts;
+    for part in parts {
+        if let Energy::NotMeasured(why) = &part.energy {
+            note(page, format_args!("Energy of the {} not measured: {why}", part.name));
+        }
+    }
+    match &report.energy {
+        Some(Energy::NotMeasured(why)) if parts.is_empty() => {
+            note(page, format_args!("Energy not measured: {why}"));
+        }
+        Some(Energy::Joules(_)) if !parts.is_empty() => {
+            let known = parts.iter().filter(|part| matches!(part.energy, Energy::Joules(_)));
+            let names: Vec<&str> = known.map(|part| part.name.as_str()).collect();
+            note(
+                page,
+                format_args!(
+                    "Energy of the whole {}, everything that ran there included.",
+                    names.join(" and ")
+                ),
+            );
+        }
+        _ => {}
+    }
 }
 
 fn speed_text(speed: f64) -> String {

@@ -193,6 +193,8 @@ train.epochs=20 train.seed=7"
 often hide them."
                 .into(),
         )),
+        energy_parts: vec![],
+        samples_per_joule: None,
         recipe: Some(RECIPE.into()),
         layers: layers(&[
             ("0 · conv2d", "[64, 6, 28, 28]", 156),
@@ -542,6 +544,11 @@ not finite, the first in epoch 23 at layer1.0.conv1."
         ]),
         samples_per_second: Some(252.1),
         energy: Some(Energy::Joules(345_000.0)),
+        energy_parts: vec![
+            EnergyPart { name: "processor".into(), energy: Energy::Joules(95_000.0) },
+            EnergyPart { name: "GPU".into(), energy: Energy::Joules(250_000.0) },
+        ],
+        samples_per_joule: Some(7.83),
         recipe: Some(RECIPE.into()),
         environment: environment(),
         ..Report::default()
