@@ -51,8 +51,10 @@ pub fn ops(device: &dyn Executor) -> Vec<(String, Case)> {
 /// Products of many shapes in every dtype of floats up to 32 bits that the device has, and softmax of rows short and long.
 pub fn products_and_rows(device: &dyn Executor) -> Vec<(String, Case)> {
     let capabilities = device.target().capabilities();
-    let arithmetics = [(DType::F32, Arithmetic::Own), (DType::F16, Arithmetic::Wide), (DType::BF16, Arithmetic::Wide)];
+    let arithmetics =
+        [(DType::F32, Arithmetic::Own), (DType::F16, Arithmetic::Wide), (DType::BF16, Arithmetic::Wide)];
     let held = arithmetics.into_iter().filter(|(dtype, _)| capabilities.dtypes.contains(dtype));
+    let held = held.chain(capabilities.tf32.then_some((DType::F32, Arithmetic::Tf32)));
     let products = held.flat_map(|(dtype, arithmetic)| products(dtype, arithmetic));
     let rows = [(3, 5), (64, 10), (37, 1000), (5, 5000)];
     let rows = rows.map(|(rows, columns)| (format!("softmax {rows} x {columns}"), softmax(rows, columns)));

@@ -168,8 +168,9 @@ fn no_access_is_out_of_bounds() {
     for (dtype, arithmetic) in
         [(DType::F32, Arithmetic::Own), (DType::F32, Arithmetic::Tf32), (DType::BF16, Arithmetic::Own)]
     {
-        let edges =
-            products(dtype, arithmetic).into_iter().filter(|(name, _)| !name.contains("600") && !name.contains("300"));
+        let edges = products(dtype, arithmetic)
+            .into_iter()
+            .filter(|(name, _)| !name.contains("600") && !name.contains("300"));
         cases.extend(edges.map(|(_, case)| case).skip(6).step_by(5));
     }
     for case in &cases {

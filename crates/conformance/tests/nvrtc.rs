@@ -36,7 +36,9 @@ fn every_kernel_is_machine_code_without_spills() {
         let singles = singles.map(|(_, case)| case);
         let singles = singles.filter(|_| limits == own);
         let random = (0..programs).map(|seed| generate_of(seed, &dtypes).0);
-        for case in singles.chain(PRODUCTS.into_iter().flat_map(|(dtype, how)| products(dtype, how)).map(|(_, case)| case)).chain(random)
+        for case in singles
+            .chain(PRODUCTS.into_iter().flat_map(|(dtype, how)| products(dtype, how)).map(|(_, case)| case))
+            .chain(random)
         {
             let program = compiled(&case, &device, Options::default()).expect("it compiles").program;
             let written = device.written(&program).expect("its kernels are written");

@@ -128,7 +128,7 @@ fn arithmetic_is_for_its_dtypes() {
             let shape: &[usize] = if matches!(op, Op::Contract(_)) { &[2, 2] } else { &[2, 2, 2] };
             let builder = Builder::new(Graph::new(), Origin::here());
             let x = builder.parameter(Type::new(dtype, shape)).value();
-            let error = builder.try_apply(op, &[x, x]).err().expect("it is refused").to_string();
+            let error = builder.try_apply(op, &[x, x]).expect_err("it is refused").to_string();
             assert!(error.contains(says), "{error}");
         }
     }
