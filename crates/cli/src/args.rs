@@ -1,6 +1,7 @@
 //! What can be said on the command line.
 
 use clap::{Args, Parser, Subcommand};
+use std::num::NonZero;
 use std::path::PathBuf;
 
 /// From data files to a trained network, on whatever device is there.
@@ -110,6 +111,9 @@ pub struct Predict {
     /// Raw files: pictures or folders of pictures, CSV files, IDX files
     #[arg(required = true)]
     pub inputs: Vec<PathBuf>,
+    /// On another device than the run's: cpu, wgpu:0, gpu
+    #[arg(long, value_name = "ID")]
+    pub device: Option<String>,
     /// Write to a file: JSON lines if its name ends with .json or .jsonl, else CSV
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
@@ -138,6 +142,9 @@ pub struct Explain {
     pub recipe: String,
     /// key=value, for any key of the recipe
     pub overrides: Vec<String>,
+    /// For another device than the recipe's: cpu, wgpu:0, gpu
+    #[arg(long, value_name = "ID")]
+    pub device: Option<String>,
     /// Print the instructions of every kernel, and its source where the device has one
     #[arg(long)]
     pub kernels: bool,
@@ -187,7 +194,7 @@ pub struct Bench {
     pub budget: Option<f64>,
     /// Threads of the CPU [default: all]
     #[arg(long)]
-    pub threads: Option<usize>,
+    pub threads: Option<NonZero<usize>>,
     /// One or more, separated by commas, to compare [default: cpu, of gpu-check gpu]
     #[arg(long, alias = "device", value_name = "DEVICE,…")]
     pub devices: Option<String>,

@@ -44,8 +44,11 @@ pub fn run(given: &Bench) -> Ended {
     let named = given.devices.as_deref().unwrap_or("cpu");
     let devices: Vec<&str> = named.split(',').map(str::trim).collect();
     // What is not there is found before anything is measured.
-    for device in &devices {
+    for (at, device) in devices.iter().enumerate() {
         Device::named(device)?;
+        if devices[..at].contains(device) {
+            return Err(Error::invalid(format!("--devices has {device} twice; name devices to compare")));
+        }
     }
     let setting = || -> Result<Setting> {
         Ok(Setting { device: Device::named(named)?, budget: given.budget.unwrap_or(BUDGET) })

@@ -15,7 +15,9 @@ use warploom::tensor::{Error as TensorError, Recorded};
 
 pub fn explain(given: &Explain) -> Ended {
     end_at_once();
-    let recipe = recipes::find(&given.recipe, &given.overrides)?;
+    let device = given.device.iter().map(|id| format!("device={id}"));
+    let overrides: Vec<String> = given.overrides.iter().cloned().chain(device).collect();
+    let recipe = recipes::find(&given.recipe, &overrides)?;
     let (plan, recorded) = recipes::plan(&recipe)?;
     let program = recorded.program();
     let graph = compiled_graph(&recorded)?;

@@ -14,7 +14,8 @@ const SHOWN: usize = 3;
 
 pub fn predict(given: &Predict) -> Ended {
     end_at_once();
-    let (folder, recipe) = RunFolder::open(&given.run, &[])?;
+    let device: Vec<String> = given.device.iter().map(|id| format!("device={id}")).collect();
+    let (folder, recipe) = RunFolder::open(&given.run, &device)?;
     let predictor = Predictor::open(&folder, &recipe)?;
     if let Some(text) = folder.unfinished(&recipe) {
         note(text);
