@@ -1,5 +1,6 @@
 //! The page of a run, filled.
 
+use crate::energy::Joules;
 use crate::judge::{judged, pictures};
 use crate::memory::cost_line;
 use crate::model::learning_rates;
@@ -12,8 +13,8 @@ use std::path::PathBuf;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use warploom_nn::{Model, Parameters};
 use warploom_report::{
-    BestEpoch, Classification, Curve, Data, Decision, Deviation, Device, Energy, Example, Memory, Mistake,
-    Regression, Report, Score, Stage, Unit,
+    BestEpoch, Classification, Curve, Data, Decision, Deviation, Device, Energy, EnergyPart, Example, Memory,
+    Mistake, Regression, Report, Score, Stage, Unit,
 };
 use warploom_train::{Error, Result};
 
@@ -76,10 +77,13 @@ pub(crate) fn report(
                 history.earlier_seconds() + stages.trained - stages.loading - plan.compile_ms / 1e3,
             ),
         ],
-        energy: Some(match &outcome.joules {
-            Ok(joules) => Energy::Joules(*joules),
-            Err(why) => Energy::NotMeasured(why.clone()),
-        }),
+        energy: Some(energy(outcome.energy.joules().map_err(str::to_owned))),
+        energy_parts: outcome
+            .energy
+            .parts()
+            .map(|(name, joules)| EnergyPart { name: name.into(), energy: energy(joules.clone()) })
+            .collect(),
+        samples_per_joule: outcome.samples_per_joule,
         decisions: splits
             .notes
             .iter()
@@ -112,6 +116,10 @@ pub(crate) fn report(
     let path = outcome.folder.file("report.html");
     page.write(&path).map_err(Error::io("write", &path))?;
     Ok(path)
+}
+
+fn energy(joules: Joules) -> Energy {
+    joules.map_or_else(Energy::NotMeasured, Energy::Joules)
 }
 
 fn stage(name: &str, seconds: f64) -> Stage {

@@ -1,6 +1,6 @@
 //! A recipe trained, evaluated, planned.
 
-use crate::energy::Meter;
+use crate::energy::{Energy, Watch, figures, meter};
 use crate::failure::{diverged, salvaged};
 use crate::fitting::{Callbacks, prepared};
 use crate::folder::RunFolder;
@@ -72,8 +72,10 @@ pub struct Outcome {
     pub kept: Option<Kept>,
     /// What `--json` prints and the folder keeps.
     pub summary: Value,
-    /// Joules, or why they are not known.
-    pub joules: std::result::Result<f64, String>,
+    /// What it used, in this process: fit, validation and test, without the loading of data and the report.
+    pub energy: Energy,
+    /// Examples learned from with a joule, in this process; `None` where joules are not known.
+    pub samples_per_joule: Option<f64>,
     /// What was verified, where that was asked for.
     pub verification: Option<Verification>,
     /// Whether `test` are the examples learned from, because the data has no others.
@@ -174,9 +176,9 @@ fn run(recipe: &Recipe, options: &Options<'_>) -> Result<Trained> {
     compile(recipe, &signature, splits.steps(recipe), &mut model)?;
     let (folder, _lock) = RunFolder::create(&path)?;
     let mut callbacks = Callbacks::new(recipe, &folder);
-    let meter = Meter::start();
+    let watch = Watch::new(&device, &plan);
     let run = Run { recipe, splits: &splits, folder: &folder, plan: &plan, automatic };
-    let fitted = fitted(&run, &mut model, &mut callbacks, options);
+    let fitted = fitted(&run, &mut model, (&mut callbacks, &watch), options);
     let fault = match &fitted {
         Err(Error::Diverged(why)) => Some(why.clone()),
         Ok(history) if !history.interrupted() => diverged(history, &model, &recipe.model)?,
@@ -189,18 +191,28 @@ fn run(recipe: &Recipe, options: &Options<'_>) -> Result<Trained> {
     }
     let history = fitted?;
     let trained = started.elapsed().as_secs_f64();
-    let joules = meter.and_then(|meter| meter.joules().ok_or_else(|| "the counter disappeared".into()));
+    let (energy, learned) = watch.run();
+    drop(watch);
     folder.save_weights(&model, recipe, &signature)?;
     let peak_bytes = device.statistics().peak_bytes as u64 + history.plan().host_ring;
     let kept = callbacks.kept().filter(|_| !history.interrupted());
-    let known = joules.as_ref().ok().copied();
-    let summary = summary(&folder, &device, &history, kept.as_ref(), peak_bytes, known);
+    let summary = summary(&folder, &device, &history, kept.as_ref(), peak_bytes, (&energy, learned));
     folder.save_memory(&memory(history.plan(), peak_bytes))?;
     folder.save_summary(&summary)?;
     let test_is_train = splits.test_is_train;
     let verification = device.verification();
-    let mut outcome =
-        Outcome { folder, history, kept, summary, joules, verification, test_is_train, report: None };
+    let samples_per_joule = energy.per_joule(learned);
+    let mut outcome = Outcome {
+        folder,
+        history,
+        kept,
+        summary,
+        energy,
+        samples_per_joule,
+        verification,
+        test_is_train,
+        report: None,
+    };
     if !outcome.history.interrupted() {
         let _span = trace::span(Track::Host, || "report");
         let stages = Stages { began, loading, trained, peak_bytes, started };
@@ -223,7 +235,7 @@ struct Run<'a> {
 fn fitted(
     run: &Run<'_>,
     model: &mut Model,
-    callbacks: &mut Callbacks,
+    (callbacks, watch): (&mut Callbacks, &Watch),
     options: &Options<'_>,
 ) -> Result<History> {
     let Run { recipe, splits, folder, plan, .. } = *run;
@@ -249,7 +261,10 @@ fn fitted(
     ));
     let fit = if options.quiet { fit.quiet() } else { fit };
     let fit = if let Some(stop) = options.stop { fit.stop(stop) } else { fit };
-    let fit = callbacks.add(fit).on_epoch(|report: &EpochReport<'_>| record.add(&epoch_line(report)));
+    let fit = callbacks.add(fit).callback(watch).on_epoch(|report: &EpochReport<'_>| {
+        let (energy, learned) = watch.epoch();
+        record.add(&epoch_line(report, figures(&energy, learned)))
+    });
     model.fit_data(&splits.train, fit).map_err(|error| {
         // A refused resume leaves the folder as it was; what went wrong first is what is told.
         let _ = before.map(|before| folder.restore(&before));
@@ -287,6 +302,8 @@ pub struct Evaluated {
     pub examples: usize,
     /// Whether these were learned from, because the data has no others.
     pub learned_from: bool,
+    /// What computing them used.
+    pub energy: Energy,
 }
 
 /// Scores of a run's weights on its test data, or on all examples of other `data`, which go through the stored transforms.
@@ -319,8 +336,9 @@ pub fn evaluate(folder: &RunFolder, recipe: &Recipe, data: Option<&Path>) -> Res
     compile(recipe, &signature, 1, &mut model)?;
     folder.load_weights(&model)?;
     let limit = memory_limit(recipe, &device)?.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+    let meter = meter(&device);
     let scores = device.with_memory_limit(limit, || model.evaluate_data(&test))?;
-    Ok(Evaluated { scores, examples: test.len(), learned_from })
+    Ok(Evaluated { scores, examples: test.len(), learned_from, energy: meter.read() })
 }
 
 /// The memory that training the recipe takes, and its training step. No memory of the device is used.

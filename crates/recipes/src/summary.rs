@@ -1,5 +1,6 @@
 //! What a run says of itself in JSON.
 
+use crate::energy::{Energy, figures, parts_object};
 use crate::folder::RunFolder;
 use crate::run::Kept;
 use serde_json::{Map, Value, json};
@@ -16,19 +17,22 @@ pub fn scores_object(scores: &Scores) -> Value {
     object(scores.iter().map(|(name, value)| (name.to_owned(), value)))
 }
 
-fn rounded(number: f64, digits: i32) -> f64 {
+pub(crate) fn rounded(number: f64, digits: i32) -> f64 {
     let scale = 10f64.powi(digits);
     (number * scale).round() / scale
 }
 
 /// A line of `metrics.jsonl`; epochs count from 1.
-pub(crate) fn epoch_line(report: &EpochReport<'_>) -> Value {
+pub(crate) fn epoch_line(report: &EpochReport<'_>, energy: [(&str, Value); 2]) -> Value {
     let mut line = json!({ "epoch": report.epoch });
     for (name, value) in report.scores.iter() {
         line[name] = json!(value);
     }
     line["seconds"] = json!(rounded(report.seconds, 4));
     line["samples_per_second"] = json!(report.samples_per_second.round());
+    for (name, value) in energy {
+        line[name] = value;
+    }
     if report.skipped_steps > 0 {
         line["skipped_steps"] = json!(report.skipped_steps);
     }
@@ -81,8 +85,9 @@ pub(crate) fn summary(
     history: &History,
     kept: Option<&Kept>,
     peak_bytes: u64,
-    joules: Option<f64>,
+    (energy, learned): (&Energy, usize),
 ) -> Value {
+    let [(_, joules), (_, samples_per_joule)] = figures(energy, learned);
     let last = scores_kept(history, kept);
     let watched = |name: &str| name.strip_prefix("val_").map(str::to_owned);
     let train = object(last.iter().filter(|(n, _)| watched(n).is_none()).map(|(n, v)| (n.to_owned(), v)));
@@ -99,6 +104,8 @@ pub(crate) fn summary(
         "launches_per_step": rounded(history.launches_per_step(), 6),
         "joules": joules,
         "samples_per_second": history.samples_per_second().round(),
+        "samples_per_joule": samples_per_joule,
+        "energy": parts_object(energy),
     });
     summary["batch"] = json!(history.plan().batch);
     if let Some(limit) = history.plan().memory_limit {

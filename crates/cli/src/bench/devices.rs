@@ -59,15 +59,19 @@ fn lines_of(words: &[String]) -> Result<Vec<Value>> {
 
 fn print(recipe: &str, devices: &[&str], runs: &[Value], steps: &[Vec<Value>]) {
     line(format_args!("{recipe}, trained on each device from the same start\n"));
-    let headings = ["device", "seconds", "samples/s", "test", "planned MiB", "peak MiB"];
+    let headings =
+        ["device", "seconds", "samples/s", "joules", "samples/J", "test", "planned MiB", "peak MiB"];
     let mut rows = vec![headings.map(str::to_owned).to_vec()];
     for run in runs {
         let mebibytes =
             |key: &str| format!("{:.2}", run[key].as_f64().unwrap_or(f64::NAN) / f64::from(1 << 20));
+        let energy = |key: &str| run[key].as_f64().map_or("–".into(), |number| format!("{number:.1}"));
         rows.push(vec![
             run["device"].as_str().unwrap_or("?").to_owned(),
             format!("{:.2}", run["seconds"].as_f64().unwrap_or(f64::NAN)),
             format!("{:.0}", run["samples_per_second"].as_f64().unwrap_or(f64::NAN)),
+            energy("joules"),
+            energy("samples_per_joule"),
             test_score(run),
             mebibytes("planned_bytes"),
             mebibytes("peak_bytes"),

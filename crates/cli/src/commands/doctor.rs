@@ -1,9 +1,10 @@
 //! `warploom doctor`: what the system gives, then whether each device computes.
 //!
 //! What calls no driver comes first, then the CPU. Drivers are called in processes of their own (`apart`), so that one that
-//! crashes or hangs is a finding like any other. `proof` is what every device computes.
+//! crashes or hangs is a finding like any other. `proof` is what every device computes, `energy` what counts joules.
 
 mod apart;
+mod energy;
 mod memory;
 mod proof;
 
@@ -23,6 +24,9 @@ const BROKEN: u8 = 3;
 /// What a process of its own lists in place of a device's proof.
 const ADAPTERS: &str = "adapters";
 
+/// The same for what NVIDIA's management library tells.
+const COUNTERS: &str = "counters";
+
 pub fn doctor(given: &Doctor) -> Ended {
     end_at_once();
     if let Some(part) = &given.here {
@@ -36,6 +40,7 @@ pub fn doctor(given: &Doctor) -> Ended {
         report.add(check_libraries(&Search::here()));
     }
     if asked.is_none_or(|id| id == "cpu") {
+        report.add(energy::processor());
         proof::examine("cpu", &mut |check| report.add(check));
     }
     if asked != Some("cpu") {
@@ -43,6 +48,9 @@ pub fn doctor(given: &Doctor) -> Ended {
         let ids: Vec<String> =
             listed.iter().map(|check| check.name.clone()).filter(|name| name.contains(':')).collect();
         report.extend(listed);
+        if asked.is_none_or(|id| id.starts_with("cuda")) {
+            report.extend(apart::examine(COUNTERS));
+        }
         for id in asked.map_or(ids, |id| vec![id.to_owned()]) {
             report.extend(apart::examine(&id));
         }
@@ -58,6 +66,7 @@ fn examine_here(part: &str) {
             check_gpus(&Search::here()).into_iter().for_each(&mut print);
             System::here().check_adapters(&adapters()).into_iter().for_each(print);
         }
+        COUNTERS => energy::nvidia().into_iter().for_each(print),
         id => proof::examine(id, &mut print),
     }
 }

@@ -6,21 +6,31 @@ use crate::interrupt::end_at_once;
 use crate::output::{line, note};
 use serde_json::json;
 use std::process::ExitCode;
+use warploom::recipes::energy::{figures, parts_object};
 use warploom::recipes::{self, Evaluated, RunFolder, scores_object};
 
 pub fn evaluate(given: &Evaluate) -> Ended {
     end_at_once();
     let (folder, recipe) = RunFolder::open(&given.run, &given.overrides)?;
-    let Evaluated { scores, examples, learned_from } =
+    let Evaluated { scores, examples, learned_from, energy } =
         recipes::evaluate(&folder, &recipe, given.data.as_deref())?;
     if let Some(text) = folder.unfinished(&recipe) {
         note(text);
     }
     let plural = if examples == 1 { "" } else { "s" };
     let which = if learned_from { ", those learned from" } else { "" };
-    match given.json {
-        true => line(json!({ "metrics": { "test": scores_object(&scores) }, "examples": examples })),
-        false => line(format_args!("test: {scores}  ({examples} example{plural}{which})")),
+    if given.json {
+        let mut object = json!({ "metrics": { "test": scores_object(&scores) }, "examples": examples });
+        for (name, value) in figures(&energy, examples) {
+            object[name] = value;
+        }
+        object["energy"] = parts_object(&energy);
+        line(object);
+    } else {
+        line(format_args!("test: {scores}  ({examples} example{plural}{which})"));
+        if let Some(known) = energy.known() {
+            note(format_args!("energy: {known} (everything that ran there included)"));
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

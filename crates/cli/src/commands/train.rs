@@ -104,12 +104,7 @@ fn report(outcome: &Outcome, timeline: Option<&Path>) {
     let limit =
         history.plan().memory_limit.map_or(String::new(), |limit| format!(", limit {}", bytes(limit)));
     note(format_args!("memory:  planned {}, peak {}{limit}", bytes(planned), bytes(peak)));
-    match &outcome.joules {
-        Ok(joules) => {
-            note(format_args!("energy:  {joules:.0} J (processor packages, everything that ran on them)"))
-        }
-        Err(why) => note(format_args!("energy:  not measured; {why}")),
-    }
+    note(format_args!("energy:  {}", energy(outcome)));
     if let Some(verification) = &outcome.verification {
         note(format_args!("trust:   {verification}"));
     }
@@ -123,6 +118,15 @@ fn report(outcome: &Outcome, timeline: Option<&Path>) {
     note("next:");
     note(format_args!("  warploom predict {run} FILE…    # raw files, through the stored transforms"));
     note(format_args!("  warploom evaluate {run}         # the test scores again"));
+}
+
+/// What the run used.
+fn energy(outcome: &Outcome) -> String {
+    let rate = outcome.samples_per_joule.map_or(String::new(), |rate| format!(", {rate:.1} samples/J"));
+    let since = if outcome.history.earlier_seconds() > 0.0 { " since it was gone on with" } else { "" };
+    let known = outcome.energy.known();
+    let known = known.map(|text| format!("{text}{rate}{since} (everything that ran there included)"));
+    known.into_iter().chain(outcome.energy.unknown()).collect::<Vec<_>>().join("; ")
 }
 
 /// A row for each part of the data, a column for each score.

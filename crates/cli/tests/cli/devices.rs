@@ -157,7 +157,10 @@ fn one_device_alone() {
     let folder = Folder::new();
     let (code, checks) = doctor(&mut folder.command(), &["--device", "cpu"]);
     let names: Vec<&str> = checks.iter().filter_map(|check| check["name"].as_str()).collect();
-    assert_eq!((code, names), (Some(0), vec!["cpu memory", "cpu kernel", "cpu matrix product"]));
+    assert_eq!(
+        (code, names),
+        (Some(0), vec!["processor energy", "cpu memory", "cpu kernel", "cpu matrix product"])
+    );
     let (code, checks) = doctor(&mut folder.command(), &["--device", "wgpu:99"]);
     let check = named(&checks, "name", "wgpu:99");
     assert_eq!((code, check["status"].as_str()), (Some(3), Some("failed")));

@@ -5,6 +5,7 @@ mod bad_recipes;
 mod common;
 mod devices;
 mod diverged;
+mod energy;
 mod interrupted;
 mod memory;
 mod networks;
