@@ -399,7 +399,12 @@ impl Fuser<'_> {
             // How many values get memory only because this node moves away from them.
             let mut added = 0;
             for input in &node.inputs {
-                let base = trace(graph, *input).base;
+                let mut base = trace(graph, *input).base;
+                // What only widens for this node goes with it.
+                let widening = graph.maker(base);
+                if is_widening(graph, widening) && self.uses[base.index()].len() == 1 {
+                    base = trace(graph, widening.inputs[0]).base;
+                }
                 let maker = graph.maker_id(base);
                 let here = self.group_of[maker.index()] == Some(home);
                 added += (here && !self.needs_memory(maker, base.index())) as usize;

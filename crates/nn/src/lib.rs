@@ -38,6 +38,7 @@ pub mod clipping;
 mod gate;
 pub mod initialise;
 mod layers;
+mod loss_scale;
 pub mod losses;
 mod model;
 pub mod models;
@@ -57,6 +58,7 @@ pub use layers::{
     GroupNormalization, Identity, Joined, Lambda, Layer, LayerNorm, LayerNormalization, Linear, MaxPool,
     Prelu, Residual, Sequential, Stack, TransposedConvolution,
 };
+pub use loss_scale::{LossScale, LossScaling};
 pub use model::{Model, OnDevice};
 pub use module::{Mode, Module};
 pub use optimizers::{Adam, AdamW, Adaptive, Moment, Optimizer, RmsProp, Sgd, Update, Updater};

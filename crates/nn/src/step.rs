@@ -3,6 +3,7 @@
 use crate::accumulation::Accumulation;
 use crate::clipping::Clipping;
 use crate::gate::{Gate, all_finite};
+use crate::loss_scale::{LossScale, LossScaling};
 use crate::module::{Mode, Module};
 use crate::optimizers::{Optimizer, Updater};
 use crate::parameters::{Kind, NamedVariable};
@@ -33,6 +34,7 @@ pub struct TrainingStep {
     loss: Loss,
     updater: Updater,
     gate: Option<Gate>,
+    loss_scale: Option<LossScale>,
     clipping: Option<Clipping>,
     accumulation: Option<Accumulation>,
 }
@@ -53,14 +55,29 @@ impl TrainingStep {
             loss: Box::new(loss),
             updater,
             gate: Some(gate),
+            loss_scale: None,
             clipping: None,
             accumulation: None,
         })
     }
 
-    /// Without the gate: an update that is not finite happens.
+    /// Without the gate: an update that is not finite happens. Nor is the loss scaled then.
     pub fn ungated(self) -> TrainingStep {
-        TrainingStep { gate: None, ..self }
+        TrainingStep { gate: None, loss_scale: None, ..self }
+    }
+
+    /// With the loss multiplied by a scale before gradients are computed, and gradients divided by it before anything looks
+    /// at them: what is small stays in the range of f16. An update whose gradients overflow does not happen, and the scale
+    /// is made smaller; the [`Gate`] counts such an update only where the scale is at its floor.
+    ///
+    /// # Errors
+    /// A step without a gate; numbers that make no scale; what the device reports.
+    pub fn scale_loss(self, scaling: LossScaling) -> Result<TrainingStep, Error> {
+        if self.gate.is_none() {
+            return Err(Error::new("scale_loss", "the step has no gate, which holds back what overflows"));
+        }
+        let loss_scale = LossScale::new(scaling, &self.updater.step_count().device()?)?;
+        Ok(TrainingStep { loss_scale: Some(loss_scale), ..self })
     }
 
     /// With gradients clipped before an update, after those of several micro-batches were made one.
@@ -82,16 +99,17 @@ impl TrainingStep {
         Ok(TrainingStep { accumulation: Some(accumulation), ..self })
     }
 
-    /// Every variable that goes from step to step beside the module's own: the optimizer's, the gate's counter, the sums of
-    /// micro-batches. With the module's, what an exact resumption needs.
+    /// Every variable that goes from step to step beside the module's own: the optimizer's, the gate's counter, the loss's
+    /// scale, the sums of micro-batches. With the module's, what an exact resumption needs.
     pub fn state(&self) -> Vec<NamedVariable> {
         let gate = self.gate.iter().map(|gate| NamedVariable {
             name: gate.skipped().name().unwrap_or_default().to_owned(),
             variable: gate.skipped().clone(),
             kind: Kind::State,
         });
+        let scale = self.loss_scale.iter().flat_map(LossScale::state);
         let sums = self.accumulation.iter().flat_map(Accumulation::state);
-        self.updater.state().into_iter().chain(gate).chain(sums).collect()
+        self.updater.state().into_iter().chain(gate).chain(scale).chain(sums).collect()
     }
 
     /// The optimizer with its state.
@@ -102,6 +120,11 @@ impl TrainingStep {
     /// The gate, if there is one.
     pub fn gate(&self) -> Option<&Gate> {
         self.gate.as_ref()
+    }
+
+    /// The loss's scale, if there is one.
+    pub fn loss_scale(&self) -> Option<&LossScale> {
+        self.loss_scale.as_ref()
     }
 
     /// Records a step on a batch; returns the loss (a scalar, of the parameters before the update) and the predictions.
@@ -169,16 +192,22 @@ impl TrainingStep {
     /// Records an update; returns whether the step changes anything, `bool[]`, where there is a gate.
     #[track_caller]
     fn gated(&self, loss: &Tensor) -> Result<Option<Tensor>, Error> {
-        let mut gradients = self.gradients(loss)?;
+        let mut gradients = match &self.loss_scale {
+            Some(scale) => scale.undo(&self.gradients(&scale.apply(loss)?)?)?,
+            None => self.gradients(loss)?,
+        };
         if self.gate.is_some() || self.clipping.is_some() || self.accumulation.is_some() {
             // The update waits for all gradients: computed where each of them is, it would be stored only to be changed or
             // selected from later.
             gradients = gradients.iter().map(Tensor::barrier).collect();
         }
-        let (mut takes_place, mut changes, mut passes) = (None, None, None);
+        let (mut takes_place, mut changes, mut passes, mut overflows) = (None, None, None, None);
         if let Some(gate) = &self.gate {
             let finite = all_finite(loss, &gradients);
-            let admitted = gate.admit(&finite)?;
+            let overflow = self.loss_scale.as_ref().map(|scale| scale.overflows(loss, &finite));
+            let admitted =
+                gate.admit(&overflow.as_ref().map_or(finite.clone(), |overflow| finite.or(overflow)))?;
+            overflows = overflow.map(|overflow| overflow.and(&admitted));
             let both = admitted.and(&finite);
             (changes, passes) = (Some(both.clone()), Some(both));
             takes_place = Some(admitted);
@@ -193,7 +222,11 @@ impl TrainingStep {
             (gradients, due) = (whole.gradients, Some(whole.due));
         }
         if let (Some(gate), Some(due), Some(passes)) = (&self.gate, &due, &passes) {
-            gate.count(&due.and(&passes.not()))?;
+            let held = due.and(&passes.not());
+            gate.count(&match (&self.loss_scale, &overflows) {
+                (Some(scale), Some(overflows)) => held.and(&scale.advance(overflows, due, passes)?.not()),
+                _ => held,
+            })?;
         }
         if let Some(clipping) = &self.clipping {
             gradients = clipping.apply(&gradients)?;
@@ -224,6 +257,9 @@ impl TrainingStep {
         self.updater.move_to(module.parameters(), device)?;
         if let Some(accumulation) = &mut self.accumulation {
             accumulation.move_to(device)?;
+        }
+        if let Some(scale) = &mut self.loss_scale {
+            scale.move_to(device)?;
         }
         self.gate.as_mut().map_or(Ok(()), |gate| gate.move_to(device))
     }

@@ -93,6 +93,7 @@ pub struct History {
     pub(crate) earlier_seconds: f64,
     pub(crate) samples_per_second: f64,
     pub(crate) skipped: u64,
+    pub(crate) overflowed: u64,
     pub(crate) outcome: Outcome,
     pub(crate) not_finite: Option<NotFinite>,
     pub(crate) plan: RunPlan,
@@ -149,6 +150,12 @@ impl History {
     /// Updates that did not happen because the loss or a gradient was not finite.
     pub fn skipped_steps(&self) -> u64 {
         self.skipped
+    }
+
+    /// Updates left out because a gradient of the scaled loss was beyond f16, after which the scale was made smaller; of this
+    /// process alone.
+    pub fn overflowed_steps(&self) -> u64 {
+        self.overflowed
     }
 
     /// How it ended.

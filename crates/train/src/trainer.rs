@@ -50,6 +50,8 @@ struct Now<'t, 'f> {
     began: Instant,
     /// Seconds of training, and examples.
     trained: (f64, usize),
+    /// Updates left out for an overflow when the epoch began.
+    left_out: u32,
 }
 
 impl<'t, 'f> Trainer<'t, 'f> {
@@ -90,6 +92,7 @@ impl<'t, 'f> Trainer<'t, 'f> {
             started: instant,
             began: instant,
             trained: (0.0, 0),
+            left_out: 0,
         };
         Ok(Trainer { train, feed, now })
     }
@@ -99,6 +102,7 @@ impl<'t, 'f> Trainer<'t, 'f> {
         now.started = Instant::now();
         now.compiled.arm()?;
         now.begin()?;
+        now.left_out = now.overflows()?.map_or(0, |(left_out, _)| left_out);
         while self.now.place.epoch < self.now.fit.epochs && !self.now.place.stopped {
             if !self.epoch()? {
                 break;
@@ -360,6 +364,28 @@ impl Now<'_, '_> {
         Ok(u64::from(gate.skipped().value().item::<u32>()?))
     }
 
+    /// Updates left out so far because a gradient of the scaled loss overflowed, and the scale.
+    fn overflows(&self) -> Result<Option<(u32, f32)>> {
+        let Some(scale) = self.compiled.step.loss_scale() else { return Ok(None) };
+        Ok(Some((scale.left_out().value().item()?, scale.scale().value().item()?)))
+    }
+
+    /// Says how many updates of the epoch were left out while the scale of the loss became smaller.
+    fn tell_overflows(&mut self, batches: usize) -> Result<()> {
+        let Some((left_out, scale)) = self.overflows()? else { return Ok(()) };
+        let new = left_out.wrapping_sub(self.left_out);
+        self.left_out = left_out;
+        self.history.overflowed += u64::from(new);
+        if new > 0 {
+            let epoch = self.place.epoch + 1;
+            self.progress.say(&format!(
+                "epoch {epoch}: {new} of {batches} updates were left out, whose gradients times the loss's scale were beyond \
+                 f16; the scale is {scale} now"
+            ));
+        }
+        Ok(())
+    }
+
     /// Since the first batch, in this process and those before it.
     fn seconds(&self) -> f64 {
         self.history.earlier_seconds + self.started.elapsed().as_secs_f64()
@@ -377,6 +403,7 @@ impl Now<'_, '_> {
         self.place.scores = Some(scores);
         self.place.order += 1;
         self.compiled.epochs = self.place.order;
+        self.tell_overflows(batches)?;
         let skipped = self.skipped()? - self.place.skipped_before;
         self.history.skipped += skipped;
         self.place.skipped = self.history.skipped;

@@ -13,8 +13,8 @@ use crate::trainer::Trainer;
 use crate::weighting::{self, LossFunction};
 use std::sync::Arc;
 use warploom_data::Dataset;
-use warploom_nn::{Model, Optimizer, TrainingStep};
-use warploom_tensor::{Recorded, Tensor};
+use warploom_nn::{LossScaling, Model, Optimizer, TrainingStep};
+use warploom_tensor::{Precision, Recorded, Tensor};
 
 /// What a [`Model`] can do with data. `x` and `y` begin with the number of examples and are on the model's device;
 /// features of bytes are scaled to 0 to 1 on the device.
@@ -139,6 +139,10 @@ impl Training for Model {
         let mean = loss.clone();
         let step =
             TrainingStep::new(self, move |p: &Tensor, t: &Tensor| weighting::mean(&mean, p, t), optimizer)?;
+        let step = match self.device().precision() {
+            Precision::F16 => step.scale_loss(LossScaling::default())?,
+            Precision::F32 | Precision::Tf32 | Precision::Bf16 => step,
+        };
         let step = settings(step)?;
         let metrics = metrics.into_iter().collect();
         let mut compiled = Compiled { step, loss, metrics, epochs: 0, armed: false };

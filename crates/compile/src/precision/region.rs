@@ -3,7 +3,7 @@
 use crate::rewrite::rewrite;
 use std::ops::Range;
 use std::sync::Arc;
-use warploom_graph::{Arithmetic, Builder, DType, Error, Graph, Node, Op, Type, Value};
+use warploom_graph::{Arithmetic, Builder, DType, Error, Graph, Node, Op, Reduction, Type, Value};
 
 /// Every product of f32 with this arithmetic.
 pub(super) fn with_arithmetic(graph: &Graph, arithmetic: Arithmetic) -> Result<Graph, Error> {
@@ -46,6 +46,11 @@ fn is_product(op: &Op) -> bool {
     matches!(op, Op::Contract(_) | Op::Convolve(_))
 }
 
+/// The greatest of rounded numbers is the rounded greatest, and numbers side by side are rounded each on its own.
+fn commutes(op: &Op) -> bool {
+    is_view(op) || matches!(op, Op::Concat(_) | Op::Reduce { kind: Reduction::Max | Reduction::Min, .. })
+}
+
 /// What a value is a view of.
 fn base(graph: &Graph, mut value: Value) -> Value {
     while is_view(&graph.maker(value).op) {
@@ -54,16 +59,14 @@ fn base(graph: &Graph, mut value: Value) -> Value {
     value
 }
 
-/// By value: whether it is a factor of an f32 product, or what such a factor is a view of.
+/// By value: whether it is a factor of an f32 product, or such a factor is made of it by what commutes with rounding.
 fn factors(graph: &Graph) -> Vec<bool> {
     let mut found = vec![false; graph.value_count()];
-    for (_, node) in graph.nodes() {
-        let mut mark = |value: Value| {
-            if graph.ty(value).dtype == DType::F32 {
-                found[base(graph, value).index()] = true;
-            }
-        };
+    for (_, node) in graph.nodes().rev() {
+        let passes = commutes(&node.op) && found[node.output().index()];
+        let mut mark = |value: Value| found[value.index()] |= graph.ty(value).dtype == DType::F32;
         match &node.op {
+            _ if passes => node.inputs.iter().for_each(|v| mark(*v)),
             op if is_product(op) => node.inputs.iter().for_each(|v| mark(*v)),
             Op::Scan { body, carries, .. } => {
                 let within = factors(body);
@@ -211,23 +214,29 @@ impl<'g> Region<'g> {
             Op::Scan { .. } => return self.scan(node),
             _ => {}
         }
+        if commutes(&node.op) && !is_view(&node.op) && self.is_kept_rounded(node.output()) {
+            return self.keep_rounded(node.output());
+        }
         let inputs = self.values(&node.inputs)?;
         let made = self.builder.try_add(node.op.clone(), &inputs)?;
         for (value, made) in node.outputs().zip(made) {
             self.made[value.index()] = Some(made);
-            self.keep_rounded(value)?;
+            // A view of what is kept rounded shows that.
+            if !is_view(&node.op) && self.is_kept_rounded(value) {
+                self.keep_rounded(value)?;
+            }
         }
         Ok(())
     }
 
-    /// Of a value that some product reads, only the rounded one is kept where it may be.
+    /// Makes all that reads a value read the rounded one.
     fn keep_rounded(&mut self, value: Value) -> Result<(), Error> {
-        if self.is_kept_rounded(value) {
-            let rounded = self.rounded(value)?;
-            self.made[value.index()] = Some(self.builder.try_apply(Op::Cast(DType::F32), &[rounded])?);
-        }
+        let rounded = self.rounded(value)?;
+        self.made[value.index()] = Some(self.builder.try_apply(Op::Cast(DType::F32), &[rounded])?);
         Ok(())
     }
+
+    /// Whether a product reads a value, and neither state nor who runs the program needs it as it is.
 
     fn is_kept_rounded(&self, value: Value) -> bool {
         let i = value.index();
@@ -298,15 +307,15 @@ impl<'g> Region<'g> {
         Ok(())
     }
 
-    /// A value rounded; of views, what they show.
+    /// A value rounded: of what commutes with that, made of rounded operands.
     fn rounded(&mut self, value: Value) -> Result<Value, Error> {
         if let Some(known) = self.rounded[value.index()] {
             return Ok(known);
         }
         let maker = self.graph.maker(value);
-        let rounded = if is_view(&maker.op) {
-            let of = self.rounded(maker.inputs[0])?;
-            self.builder.try_apply(maker.op.clone(), &[of])?
+        let rounded = if is_view(&maker.op) || commutes(&maker.op) && self.is_kept_rounded(value) {
+            let of: Vec<Value> = maker.inputs.iter().map(|v| self.rounded(*v)).collect::<Result<_, _>>()?;
+            self.builder.try_apply(maker.op.clone(), &of)?
         } else {
             let made = self.value(value)?;
             self.builder.try_apply(Op::Cast(self.dtype), &[made])?

@@ -8,6 +8,7 @@ mod golden;
 mod golden_layers;
 mod golden_models;
 mod layers;
+mod loss_scale;
 mod second_derivatives;
 mod training;
 mod updates;
