@@ -20,7 +20,7 @@ pub enum Precision {
     /// f32.
     #[default]
     F32,
-    /// f32 rounded to 10 bits of mantissa as it is multiplied, where the device has that; f32 elsewhere.
+    /// f32 rounded to 11 bits of mantissa as it is multiplied, where the device has that; f32 elsewhere.
     Tf32,
     /// bfloat16: the range of f32, 8 bits of mantissa.
     Bf16,

@@ -5,5 +5,6 @@ pub mod broken;
 pub mod generate;
 pub mod mutate;
 pub mod ops;
+pub mod precision;
 pub mod run;
 pub mod suite;

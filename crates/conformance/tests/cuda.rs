@@ -7,6 +7,7 @@
 use warploom_compile::Options;
 use warploom_conformance::generate::generate_of;
 use warploom_conformance::ops::{products, softmax};
+use warploom_conformance::precision::{HALVES, narrowed};
 use warploom_conformance::run::{Case, Outcome, compare, compiled, run_program, to_bytes};
 use warploom_conformance::suite::ops;
 use warploom_cuda::CudaCpp;
@@ -105,6 +106,24 @@ fn random(limits: Limits, default: u64) {
 #[test]
 fn random_programs_agree_with_the_interpreter() {
     random(LIMITS, 60);
+}
+
+#[test]
+fn random_programs_agree_in_half_precision() {
+    let Some(device) = device(LIMITS) else { return };
+    let dtypes = device.capabilities().dtypes.clone();
+    let (mut cases, mut programs) = (Vec::new(), Vec::new());
+    for (seed, precision) in (0..20).flat_map(|seed| HALVES.map(|precision| (seed, precision))) {
+        let (case, _) = generate_of(seed, &dtypes);
+        let (narrow, program) = narrowed(&case, &device, precision).expect("it compiles");
+        cases.push((format!("seed {seed} in {precision}"), narrow));
+        programs.push(program);
+    }
+    device.preload(&programs).expect("its kernels are C++");
+    for ((name, case), program) in cases.iter().zip(programs) {
+        let outcome = run_program(case, &device, program).expect(name);
+        compare(case, &outcome).expect(name);
+    }
 }
 
 /// In these, one memory holds floats for a kernel and smaller elements, written in whole words, for another of its dispatch.

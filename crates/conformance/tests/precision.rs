@@ -1,41 +1,14 @@
 //! Random programs compiled in f16 and bf16 against the interpreter of what the compiler's passes made of them, fused
 //! against unfused; miscompiles of rounded programs that this must find.
 
-use warploom_compile::{Options, Precision};
+use warploom_compile::Precision;
 use warploom_conformance::generate::{generate, generate_of};
-use warploom_conformance::run::{Case, compare, compiled, run, run_program};
+use warploom_conformance::precision::{HALVES, narrowed, options, products};
+use warploom_conformance::run::{compare, compiled, run, run_program};
 use warploom_cpu::Cpu;
-use warploom_device::{Executor, Instruction, Program, Register, Step};
+use warploom_device::{Instruction, Program, Register, Step};
+use warploom_graph::DType;
 use warploom_graph::scalar::ScalarOp;
-use warploom_graph::{DType, Graph, Op, Recording};
-
-const HALVES: [Precision; 2] = [Precision::Bf16, Precision::F16];
-
-fn options(precision: Precision, fuse: bool) -> Options {
-    Options { precision, fuse, ..Options::default() }
-}
-
-/// The case with the graph that the passes made of it, from which its kernels were written; its program.
-fn narrowed(case: &Case, executor: &dyn Executor, precision: Precision) -> Result<(Case, Program), String> {
-    let compiled = compiled(case, executor, options(precision, true))?;
-    let recording = Recording { graph: compiled.graph, ..case.recording.clone() };
-    // Where f32 is inexact, what is rounded to few bits may fall on either side.
-    let unit = if precision == Precision::Bf16 { 1e-2 } else { 2e-3 };
-    let inexact = case.tolerance > 0.0 && products(&recording.graph, precision) > 0;
-    let tolerance = if inexact { case.tolerance.max(unit) } else { case.tolerance };
-    Ok((Case { recording, tolerance, ..case.clone() }, compiled.program))
-}
-
-/// Products of rounded factors, those in loops included.
-fn products(graph: &Graph, precision: Precision) -> usize {
-    let one = |op: &Op, dtype| match op {
-        Op::Contract(_) | Op::Convolve(_) => usize::from(Some(dtype) == precision.narrow()),
-        Op::Scan { body, .. } => products(body, precision),
-        _ => 0,
-    };
-    let inputs = graph.nodes().filter(|(_, node)| !node.inputs.is_empty());
-    inputs.map(|(_, node)| one(&node.op, graph.ty(node.inputs[0]).dtype)).sum()
-}
 
 fn check(seed: u64, cpu: &Cpu, precision: Precision) -> Result<usize, String> {
     let (case, _) = generate(seed);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use warploom_compile::Options;
 use warploom_conformance::generate::generate_of;
 use warploom_conformance::ops::{elementwise, products, softmax};
+use warploom_conformance::precision::{HALVES, narrowed};
 use warploom_conformance::run::{compare, compiled, run_program};
 use warploom_conformance::suite::{check, gpu_tolerance, ops};
 use warploom_device::{Target, Verifying};
@@ -81,6 +82,20 @@ fn random_programs_agree_when_kernels_are_shaped_for_hardware() {
         let limits = Limits { parallel: 1 << 16, ..device.adapter().limits };
         random(&device.with_limits(limits), 150);
     }
+}
+
+#[test]
+fn random_programs_agree_in_half_precision() {
+    let Some(device) = device() else { return };
+    let dtypes = device.capabilities().dtypes.clone();
+    let mut wrong = Vec::new();
+    for (seed, precision) in (0..60).flat_map(|seed| HALVES.map(|precision| (seed, precision))) {
+        let (case, _) = generate_of(seed, &dtypes);
+        let (narrow, program) = narrowed(&case, &device, precision).expect("it compiles");
+        let outcome = run_program(&narrow, &device, program).and_then(|o| compare(&narrow, &o));
+        wrong.extend(outcome.err().map(|e| format!("seed {seed} in {precision}: {e}")));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 /// Narrow workgroups hold few points: kernels of one dispatch are then shared out by rows.

@@ -2,6 +2,7 @@
 
 use crate::folder::RunFolder;
 use crate::model::build;
+use crate::precision::device;
 use crate::schema::{Loss, Recipe, Task};
 use crate::signature::{Outputs, Signature};
 use serde_json::{Map, Value, json};
@@ -13,7 +14,7 @@ use warploom_data::idx::{self, Elements};
 use warploom_data::transform::{ImageTransform, Input, Transform};
 use warploom_data::{Values, csv, images};
 use warploom_nn::Model;
-use warploom_tensor::{Device, ElementwiseMethods, Tensor};
+use warploom_tensor::{ElementwiseMethods, Tensor};
 use warploom_train::{Error, Result, Training};
 
 /// Pictures that are read and predicted together.
@@ -74,7 +75,7 @@ impl Predictor {
     /// A folder without weights, or with weights of another model; what the device reports.
     pub fn open(folder: &RunFolder, recipe: &Recipe) -> Result<Predictor> {
         let (signature, transform) = (folder.signature()?, folder.transform()?);
-        let device = Device::named(&recipe.device)?;
+        let device = device(recipe)?;
         let model = build(recipe, &signature, &device)?;
         folder.load_weights(&model)?;
         let logits = matches!(recipe.loss(), Loss::CrossEntropy { .. } | Loss::BinaryCrossEntropyWithLogits);

@@ -5,7 +5,7 @@
 //! it cannot work, `proposals` what was meant, `document` shows where. `source` and `tables` get its data, `model` and
 //! `layers` build its network, of which `place` knows which layer of the recipe a module is. `run` trains it into a
 //! `folder`, unless the run there is `over`; of one that diverged `failure` keeps what is left; `inputs` reads
-//! what is to be predicted.
+//! what is to be predicted. `precision` gives all of them the device.
 
 mod builtin;
 mod check;
@@ -24,6 +24,7 @@ mod over;
 mod overrides;
 mod parse;
 mod place;
+mod precision;
 mod proposals;
 mod reference;
 mod report;

@@ -81,10 +81,12 @@ pub(crate) fn check_epochs(recipe: &Recipe, path: &Path, done: usize, within: bo
     )))
 }
 
-/// Refuses keys that a run keeps when it is gone on with: which examples it learns from, and the rate, which is state.
+/// Refuses keys that a run keeps when it is gone on with: which examples it learns from, the rate, which is state, and the
+/// precision, with which the loss's scale comes and goes.
 pub(crate) fn check_kept(before: &Recipe, now: &Recipe) -> Result<()> {
     let moved = |key: &str| matches!(key, "data.path" | "data.test_path");
-    let kept = |key: &String| key == "train.learning_rate" || key.starts_with("data.") && !moved(key);
+    let own = |key: &str| matches!(key, "train.learning_rate" | "train.precision");
+    let kept = |key: &String| own(key) || key.starts_with("data.") && !moved(key);
     let keys: Vec<String> = differing(before, now).into_iter().filter(kept).collect();
     if keys.is_empty() {
         return Ok(());

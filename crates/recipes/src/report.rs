@@ -5,6 +5,7 @@ use crate::judge::{judged, pictures};
 use crate::memory::cost_line;
 use crate::model::learning_rates;
 use crate::network::layers;
+use crate::precision::numbers_line;
 use crate::run::{Kept, Options, Outcome};
 use crate::schema::{Data as Source, Metric, Named, Recipe, Task};
 use crate::source::Splits;
@@ -53,7 +54,7 @@ pub(crate) fn report(
         task: Some(recipe.task.name().replace('_', " ")),
         model: Some(model_line(recipe, model)?),
         data: Some(data(recipe, splits)),
-        device: Some(device(model)),
+        device: Some(device(model)?),
         started: stages.began.duration_since(UNIX_EPOCH).ok().map(|since| since.as_secs()),
         seconds: Some(history.earlier_seconds() + stages.started.elapsed().as_secs_f64()),
         command: options.command.clone(),
@@ -180,10 +181,11 @@ fn data(recipe: &Recipe, splits: &Splits) -> Data {
     }
 }
 
-fn device(model: &Model) -> Device {
+fn device(model: &Model) -> Result<Device> {
     let capabilities = model.device().capabilities();
-    let (name, threads) = (capabilities.name.to_string(), capabilities.threads);
-    Device { id: model.device().id().to_string(), name: Some(name), threads: Some(threads) }
+    let (name, threads) = (&capabilities.name, capabilities.threads);
+    let name = Some(format!("{name}{}", numbers_line(model.device())?));
+    Ok(Device { id: model.device().id().to_string(), name, threads: Some(threads) })
 }
 
 fn unit(name: &str) -> Unit {

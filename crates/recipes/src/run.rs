@@ -8,6 +8,7 @@ use crate::memory::{Planned, memory_limit, memory_line, planned};
 use crate::model::{build, compile};
 use crate::over::{Over, check_epochs, check_kept};
 use crate::place::placed;
+use crate::precision::{device, numbers_line};
 use crate::report::{Stages, report};
 use crate::schema::Recipe;
 use crate::source::{Splits, labelled};
@@ -20,7 +21,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Instant, SystemTime};
 use warploom_device::Verification;
 use warploom_nn::{Model, Parameters};
-use warploom_tensor::{Device, Recorded};
+use warploom_tensor::Recorded;
 use warploom_trace::{self as trace, Track};
 use warploom_train::checkpoint::inspect;
 use warploom_train::weights::write_atomically;
@@ -156,7 +157,7 @@ fn run(recipe: &Recipe, options: &Options<'_>) -> Result<Trained> {
         Some(over) if over.did(recipe) => return Ok(Trained::Before(Box::new(over))),
         other => other,
     };
-    let device = Device::named(&recipe.device)?;
+    let device = device(recipe)?;
     let device = if options.verify { device.verified() } else { device };
     let load = trace::span(Track::Host, || "load the data");
     let splits = Splits::new(recipe)?;
@@ -313,7 +314,7 @@ pub struct Evaluated {
 /// A run folder or data that cannot be read, a class that training never saw; a memory limit that a batch does not keep to;
 /// what the device reports.
 pub fn evaluate(folder: &RunFolder, recipe: &Recipe, data: Option<&Path>) -> Result<Evaluated> {
-    let device = Device::named(&recipe.device)?;
+    let device = device(recipe)?;
     if let (Some(path), true) = (data, recipe.clone().data.paths().is_empty()) {
         return Err(Error::invalid(format!(
             "the data of {} is built in, so that {} cannot take its place; leave out --data, or predict the files",
@@ -346,7 +347,7 @@ pub fn evaluate(folder: &RunFolder, recipe: &Recipe, data: Option<&Path>) -> Res
 /// # Errors
 /// As [`train`].
 pub fn plan(recipe: &Recipe) -> Result<(RunPlan, Recorded)> {
-    let device = Device::named(&recipe.device)?;
+    let device = device(recipe)?;
     let splits = Splits::new(recipe)?;
     let Planned { plan, step, .. } = planned(&splits.decided(recipe), &splits, &device)?;
     Ok((plan, step))
@@ -370,8 +371,12 @@ fn announce(run: &Run<'_>, model: &Model, note: &dyn Fn(&str)) -> Result<()> {
     let held = splits.validation.as_ref().map_or(0, |data| data.len());
     let tested = if splits.test_is_train { 0 } else { splits.test.len() };
     note(&format!(
-        "{} on {} ({}, {} threads)",
-        recipe.name, capabilities.id, capabilities.name, capabilities.threads
+        "{} on {} ({}, {} threads){}",
+        recipe.name,
+        capabilities.id,
+        capabilities.name,
+        capabilities.threads,
+        numbers_line(model.device())?
     ));
     note(&format!(
         "{} parameters; {} examples to learn from, {held} to watch, {tested} to test; batches of {}",

@@ -108,6 +108,10 @@ pub(crate) fn summary(
         "energy": parts_object(energy),
     });
     summary["batch"] = json!(history.plan().batch);
+    summary["precision"] = json!(device.precision().name());
+    if history.overflowed_steps() > 0 {
+        summary["overflowed_steps"] = json!(history.overflowed_steps());
+    }
     if let Some(limit) = history.plan().memory_limit {
         summary["memory_limit"] = json!(limit);
         summary["recomputed"] = recomputed(history.plan());

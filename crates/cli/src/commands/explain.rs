@@ -11,7 +11,7 @@ use warploom::compiler::{self, Options};
 use warploom::device::{Class, Kernel, Program, Step, WrittenKernel};
 use warploom::graph::Graph;
 use warploom::recipes;
-use warploom::tensor::{Error as TensorError, Recorded};
+use warploom::tensor::{Error as TensorError, PrecisionTable, Recorded};
 
 pub fn explain(given: &Explain) -> Ended {
     end_at_once();
@@ -21,8 +21,10 @@ pub fn explain(given: &Explain) -> Ended {
     let (plan, recorded) = recipes::plan(&recipe)?;
     let program = recorded.program();
     let graph = compiled_graph(&recorded)?;
+    let device = recorded.device();
+    let numbers = device.precision().table(device.capabilities()).map_err(TensorError::from)?;
     if given.json {
-        let mut all = as_json(&recorded, &graph);
+        let mut all = as_json(&recorded, &graph, &numbers);
         if given.kernels {
             all["written"] = written_of(&recorded)?.iter().map(written_as_json).collect();
         }
@@ -40,6 +42,8 @@ pub fn explain(given: &Explain) -> Ended {
     let mut kernels = Vec::new();
     describe(&program.steps, 0, &mut kernels);
     table(&kernels);
+    line("\nWhich op runs in what:");
+    line(format_args!("{numbers}").to_string().trim_end());
     if !program.notes.is_empty() {
         line("\nThe compiler's notes:");
         program.notes.iter().for_each(|text| line(format_args!("  {text}")));
@@ -119,7 +123,8 @@ fn written(kernel: &WrittenKernel) {
 /// The graph from which kernels were made. Compiling again gives the same program.
 fn compiled_graph(recorded: &Recorded) -> warploom::Result<Graph> {
     let target = recorded.device().executor().target();
-    let compiled = compiler::compile(recorded.recording(), target, Options::default());
+    let options = Options { precision: recorded.device().precision(), ..Options::default() };
+    let compiled = compiler::compile(recorded.recording(), target, options);
     Ok(compiled.map_err(warploom::tensor::Error::from)?.graph)
 }
 
@@ -203,7 +208,7 @@ fn memory_map(program: &Program) {
     table(&rows);
 }
 
-fn as_json(recorded: &Recorded, graph: &Graph) -> Value {
+fn as_json(recorded: &Recorded, graph: &Graph, numbers: &PrecisionTable) -> Value {
     let program = recorded.program();
     let mut kernels = Vec::new();
     describe(&program.steps, 0, &mut kernels);
@@ -219,6 +224,17 @@ fn as_json(recorded: &Recorded, graph: &Graph) -> Value {
         "device": recorded.device().id(),
         "ops": kinds,
         "kernels": kernels,
+        "precision": {
+            "asked": numbers.asked.name(),
+            "effective": numbers.effective.name(),
+            "reason": numbers.reason,
+            "ops": numbers.rows.iter().map(|row| json!({
+                "ops": row.ops,
+                "operands": row.operands,
+                "accumulation": row.accumulation,
+                "result": row.result,
+            })).collect::<Vec<_>>(),
+        },
         "notes": program.notes,
         "arena_bytes": program.slabs.iter().sum::<usize>(),
     })

@@ -27,6 +27,7 @@ pub fn plan(given: &Plan) -> Ended {
             "device": recorded.device().id(),
             "host_ring_bytes": plan.host_ring,
             "batch": plan.batch,
+            "precision": recorded.device().precision().name(),
             "memory_limit": plan.memory_limit,
             "recomputed": recipes::recomputed(&plan),
         }));

@@ -14,8 +14,8 @@ pub use memory::{Auto, Batch, MemoryLimit};
 pub(crate) use model::Lines;
 pub use model::{Activation, Extent, Initial, Join, Layer, Named, NamedPadding, Network, Padding};
 pub use train::{
-    Balanced, Checkpoints, ClassWeights, Clip, EarlyStopping, Loss, Metric, Optimizer, Plateau, Schedule,
-    Train,
+    Balanced, Checkpoints, ClassWeights, Clip, EarlyStopping, Loss, Metric, Optimizer, Plateau, Precision,
+    Schedule, Train,
 };
 
 use schemars::JsonSchema;

@@ -35,6 +35,9 @@ pub struct Train {
     pub metrics: Option<Vec<Metric>>,
     /// How much the examples of each class weigh: `"balanced"`, or a number for each class by name.
     pub class_weights: Option<ClassWeights>,
+    /// In which numbers products and convolutions multiply; weights, sums and updates stay f32.
+    #[serde(default)]
+    pub precision: Precision,
     /// How gradients are kept small.
     pub clip: Option<Clip>,
     /// So many batches make one update.
@@ -167,6 +170,21 @@ fn epsilon() -> f64 {
 
 fn smoothing() -> f64 {
     0.99
+}
+
+/// Numbers of factors. `warploom explain` prints which op runs in what.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Precision {
+    /// 24 bits of mantissa.
+    #[default]
+    F32,
+    /// f32 rounded to 11 bits of mantissa as it is multiplied, where the device can; elsewhere f32.
+    Tf32,
+    /// The range of f32 with 8 bits of mantissa, in half the memory.
+    Bf16,
+    /// 11 bits of mantissa, at most 65504, in half the memory; the loss is scaled.
+    F16,
 }
 
 /// How the learning rate changes over the updates of the run.
