@@ -121,6 +121,17 @@ pub fn half_products(dtypes: &[DType]) -> Vec<(String, Case)> {
     cases
 }
 
+/// A product of f32 that is not exact; results agree with `arithmetic` and with no other.
+pub fn rough_product(arithmetic: Arithmetic) -> Case {
+    let axes = ContractAxes { sum: smallvec![(1, 0)], arithmetic, ..ContractAxes::default() };
+    let mut case = binary(DType::F32, Op::Contract(axes), [vec![72, 56], vec![56, 40]]);
+    for argument in &mut case.arguments {
+        let rough = |i: usize| ((i * 7919 % 1009) as f64 / 101.0).sin() as f32;
+        *argument = Array::new(argument.ty.clone(), (0..argument.ty.elements()).map(|i| f64::from(rough(i))));
+    }
+    Case { tolerance: 1e-6, ..case }
+}
+
 /// `softmax(x)` of each row, and its sum over the rows.
 pub fn softmax(rows: usize, columns: usize) -> Case {
     let builder = Builder::new(Graph::new(), Origin::here());

@@ -4,16 +4,17 @@
 //! Skipped where no C++ compiler is found, unless `WARPLOOM_REQUIRE_CPP` is 1. `WARPLOOM_PROGRAMS` and `WARPLOOM_FIRST_SEED` say
 //! which random programs are run.
 
+use std::sync::Arc;
 use warploom_compile::Options;
 use warploom_conformance::generate::generate_of;
-use warploom_conformance::ops::{products, softmax};
+use warploom_conformance::ops::{products, rough_product, softmax};
 use warploom_conformance::precision::{HALVES, narrowed};
 use warploom_conformance::run::{Case, Outcome, compare, compiled, run_program, to_bytes};
 use warploom_conformance::suite::ops;
 use warploom_cuda::CudaCpp;
-use warploom_device::{BufferSpec, Class, Program, Target};
+use warploom_device::{Bindings, BufferSpec, Class, Executor, Memory, Program, Target};
 use warploom_emulate::{Emulated, LIMITS, is_available, sanitized};
-use warploom_gpu::{FAULT_WORDS, Limits, Plan, Root};
+use warploom_gpu::{FAULT_WORDS, Limits, Node, Plan, Root};
 use warploom_graph::{Arithmetic, DType, ParameterRole};
 
 fn device(limits: Limits) -> Option<Emulated> {
@@ -90,6 +91,58 @@ fn products_of_f16_in_every_tile() {
 #[test]
 fn products_of_tf32_in_every_tile() {
     products_in_every_tile(DType::F32, Arithmetic::Tf32);
+    let Some(device) = device(LIMITS) else { return };
+    let rough = |arithmetic: Arithmetic| (format!("{arithmetic:?}"), rough_product(arithmetic));
+    let outcomes = check(&device, &[rough(Arithmetic::Own), rough(Arithmetic::Tf32)]);
+    compare(&rough_product(Arithmetic::Own), &outcomes[1]).expect_err("operands are rounded");
+}
+
+/// What a product gives with other text in its kernels.
+fn changed(device: &Emulated, case: &Case, from: &str, to: &str) -> Result<Outcome, String> {
+    let program = compiled(case, device, Options::default())?.program;
+    let mut plan = device.plan(&program).map_err(|e| e.to_string())?;
+    for node in &mut plan.nodes {
+        let Node::Dispatch(dispatch) = node else { panic!("there is no loop") };
+        assert!(dispatch.source.contains(from), "{from} is not in the source");
+        dispatch.source = dispatch.source.replace(from, to);
+    }
+    let allocated = |bytes: usize| device.allocate(bytes).expect("there is memory");
+    let uploaded = |bytes: Vec<u8>| {
+        let memory = allocated(bytes.len());
+        device.upload(&memory, 0, &bytes).map(|_| memory).expect("it has as many bytes")
+    };
+    let inputs: Vec<Memory> = case.arguments.iter().map(|a| uploaded(to_bytes(a))).collect();
+    let outputs: Vec<Memory> = program.outputs.iter().map(|ty| allocated(ty.bytes())).collect();
+    let arena: Vec<Memory> = program.slabs.iter().map(|bytes| allocated((*bytes).max(1))).collect();
+    let bindings = Bindings { states: &[], inputs: &inputs, outputs: &outputs, arena: &arena, derived: &[] };
+    let executable = device.prepare_plan(Arc::new(program), plan).map_err(|e| e.to_string())?;
+    executable.launch(bindings).map_err(|e| e.to_string())?;
+    let downloaded = |memory: &Memory| {
+        let mut bytes = vec![0; memory.bytes()];
+        device.download(memory, 0, &mut bytes).map(|()| bytes).expect("it has as many bytes")
+    };
+    Ok(Outcome { results: outputs.iter().map(downloaded).collect() })
+}
+
+/// Threads that do not wait for their block, for their warp, or for their own copies.
+#[test]
+fn what_is_missing_in_a_product_on_matrix_units_is_found() {
+    let Some(device) = device(LIMITS) else { return };
+    let (_, case) = products(DType::BF16, Arithmetic::Wide)
+        .into_iter()
+        .find(|(name, _)| name.contains("136 264 72"))
+        .expect("such a product");
+    let sound = changed(&device, &case, "// ", "// ").expect("it runs");
+    compare(&case, &sound).expect("it agrees");
+    for missing in ["        __syncthreads();", "        wait_for_warp();"] {
+        let error = changed(&device, &case, missing, "").err().expect(missing);
+        assert!(error.contains("in another order"), "{missing}: {error}");
+    }
+    let late = changed(&device, &case, "        finish_copies();", "").expect("it runs");
+    compare(&case, &late).expect_err("nothing is copied");
+    let some = changed(&device, &case, "        wait_for_warp();", "        if (lane < 9u) wait_for_warp();");
+    let error = some.err().expect("nine threads of a warp wait");
+    assert!(error.contains("of a warp wait"), "{error}");
 }
 
 /// Runs random programs; `default` of them unless the environment says how many.

@@ -160,34 +160,35 @@ static void arrange(unsigned *order, unsigned count, unsigned long long &seed) {
     }
 }
 
-// Runs the threads of a block to its next barrier. A warp whose threads all wait for each other goes on after all that
-// could go on before.
+static unsigned lanes_of(unsigned warp, unsigned threads) {
+    const unsigned rest = threads - warp * WARP_THREADS;
+    return rest < WARP_THREADS ? rest : WARP_THREADS;
+}
+
+// Runs the threads of a block to its next barrier, warp by warp: a warp whose threads all wait for each other goes on before
+// others begin, so that it is as far ahead of them as it may be.
 static const char *run_round(const Launch &launch, unsigned long long &seed) {
-    // Each thread is in it once at most.
-    static unsigned queue[MOST_THREADS];
-    unsigned waiting[MOST_WARPS] = {};
-    unsigned count = launch.threads, next = 0, end = count % MOST_THREADS;
-    arrange(queue, count, seed);
-    for (; count > 0; count--) {
-        const unsigned thread = queue[next], warp = thread / WARP_THREADS;
-        next = (next + 1) % MOST_THREADS;
+    // Who goes on, the last first.
+    unsigned stack[MOST_THREADS], warps[MOST_WARPS], lanes[WARP_THREADS], waiting[MOST_WARPS] = {}, count = 0;
+    const auto push = [&](unsigned warp) {
+        const unsigned some = lanes_of(warp, launch.threads);
+        arrange(lanes, some, seed);
+        for (unsigned i = some; i > 0; i--) {
+            stack[count++] = warp * WARP_THREADS + lanes[i - 1];
+        }
+    };
+    const unsigned all = (launch.threads + WARP_THREADS - 1) / WARP_THREADS;
+    arrange(warps, all, seed);
+    for (unsigned i = all; i > 0; i--) {
+        push(warps[i - 1]);
+    }
+    while (count > 0) {
+        const unsigned thread = stack[--count], warp = thread / WARP_THREADS;
         resume(thread);
-        if (fibers[thread].wait == BLOCK) {
-            continue;
+        if (fibers[thread].wait == WARP && ++waiting[warp] == lanes_of(warp, launch.threads)) {
+            waiting[warp] = 0;
+            push(warp);
         }
-        const unsigned first = warp * WARP_THREADS;
-        const unsigned lanes = launch.threads - first < WARP_THREADS ? launch.threads - first : WARP_THREADS;
-        if (++waiting[warp] < lanes) {
-            continue;
-        }
-        unsigned order[WARP_THREADS];
-        arrange(order, lanes, seed);
-        for (unsigned i = 0; i < lanes; i++) {
-            queue[end] = first + order[i];
-            end = (end + 1) % MOST_THREADS;
-        }
-        waiting[warp] = 0;
-        count += lanes;
     }
     for (unsigned warp = 0; warp < MOST_WARPS; warp++) {
         if (waiting[warp] != 0) {
