@@ -3,6 +3,7 @@
 use crate::code::Code;
 use crate::instructions::{Point, Registers, write as write_instructions};
 use crate::kernel::{Share, previous_power, workgroup};
+use crate::limits::Limits;
 use crate::reducing::{Kind, kinds};
 use warploom_device::{DeviceError, Instruction, Kernel, Register};
 use warploom_graph::{DType, Reduction};
@@ -16,6 +17,20 @@ struct Shape {
     threads: u32,
     /// Whether neighbouring invocations take neighbouring elements of the sweep rather than neighbouring points.
     along_sweep: bool,
+}
+
+impl Shape {
+    /// Invocations from one share of a point to the next.
+    fn apart(&self) -> u32 {
+        if self.along_sweep { 1 } else { self.points }
+    }
+
+    /// The shares of a point of which each exchanges what it has with one as many further, within its warp: a power of two,
+    /// or 0.
+    fn exchanged(&self, limits: &Limits) -> u32 {
+        let is_whole = self.points * self.threads >= limits.warp;
+        if is_whole { (limits.warp / 2 / self.apart()).min(self.threads / 2) } else { 0 }
+    }
 }
 
 /// By rule, of the kernel and the limits alone: a kernel that shares a dispatch has the bits that it has alone.
@@ -61,7 +76,7 @@ pub(crate) fn write(code: &mut Code<'_>, kernel: &Kernel, share: Share<'_>) -> R
             code.open_for("base", first, end, points);
             round(code, kernel, &shape, end)?;
             // What is shared is read before the next round writes it.
-            if threads > 1 {
+            if threads / 2 > shape.exchanged(code.context.limits) {
                 code.barrier();
             }
             code.close();
@@ -150,11 +165,33 @@ fn sweep(
 
 /// Combines the shares of each point in halves; the first share's invocation has the result.
 fn combine(code: &mut Code<'_>, kinds: &[Kind], shape: &Shape) {
-    let Shape { points, threads, along_sweep } = *shape;
-    let (workgroup, apart) = (points * threads, if along_sweep { 1 } else { points });
-    if threads == 1 {
-        return;
+    let Shape { points, threads, .. } = *shape;
+    let exchanged = shape.exchanged(code.context.limits);
+    if threads / 2 > exchanged {
+        combine_shared(code, kinds, points * threads, shape, exchanged);
     }
+    let mut width = exchanged;
+    while width > 0 {
+        let distance = format!("{}u", width * shape.apart());
+        for (i, kind) in kinds.iter().enumerate() {
+            let (total, at) = (format!("total{i}"), format!("total{i}_at"));
+            // Those of the upper half take what is not theirs; nobody looks at what becomes of it.
+            let (value, other) = (format!("other{i}_{width}"), format!("other{i}_{width}_at"));
+            let taken = code.call("shuffle_down", &[&total, &distance]);
+            code.line(format!("let {value} = {taken};"));
+            if kind.kind == Reduction::ArgMax {
+                let taken = code.call("shuffle_down", &[&at, &distance]);
+                code.line(format!("let {other} = {taken};"));
+            }
+            kind.merge(code, &total, &value, &other);
+        }
+        width /= 2;
+    }
+}
+
+/// The halves that are wider than `exchanged`, through shared memory.
+fn combine_shared(code: &mut Code<'_>, kinds: &[Kind], workgroup: u32, shape: &Shape, exchanged: u32) {
+    let apart = shape.apart();
     // Named by type, so that kernels of one dispatch use the same memory one after another.
     let shared: Vec<String> =
         kinds.iter().enumerate().map(|(i, kind)| format!("shared{i}_{}", kind.held)).collect();
@@ -164,8 +201,8 @@ fn combine(code: &mut Code<'_>, kinds: &[Kind], shape: &Shape) {
             code.share(format!("{name}_at"), "i32", workgroup as usize);
         }
     }
-    let mut width = threads / 2;
-    while width > 0 {
+    let mut width = shape.threads / 2;
+    while width > exchanged {
         for (i, (name, kind)) in shared.iter().zip(kinds).enumerate() {
             code.line(format!("{name}[thread] = total{i};"));
             if kind.kind == Reduction::ArgMax {
@@ -181,7 +218,7 @@ fn combine(code: &mut Code<'_>, kinds: &[Kind], shape: &Shape) {
         }
         code.close();
         width /= 2;
-        if width > 0 {
+        if width > exchanged {
             code.barrier();
         }
     }
