@@ -21,7 +21,7 @@ pub fn elementwise(dtypes: &[DType], tolerance: impl Fn(DType) -> f64) -> Vec<(S
                 operands[0] = DType::Bool;
             }
             if row.types.result(&operands).is_ok() {
-                let operands = operands.into_iter().zip(combinations(row.samples, row.arity)).collect();
+                let operands = operands.into_iter().zip(combinations(row.samples, row.arity, 70)).collect();
                 let case = program(Op::Elementwise(op), operands, tolerance(*dtype));
                 cases.push((format!("{} {dtype}", row.name), case));
             }
@@ -37,7 +37,7 @@ pub fn casts(dtypes: &[DType]) -> Vec<(String, Case)> {
     let mut cases = Vec::new();
     for from in dtypes {
         for to in dtypes {
-            let operands = vec![(*from, combinations(&samples, 1).remove(0))];
+            let operands = vec![(*from, combinations(&samples, 1, 80).remove(0))];
             cases.push((format!("{from} to {to}"), program(Op::Cast(*to), operands, 0.0)));
         }
     }
@@ -177,9 +177,10 @@ fn program(op: Op, arguments: Vec<(DType, Vec<f64>)>, tolerance: f64) -> Case {
     Case { recording: Recording::stateless(graph), arguments: arrays, tolerance }
 }
 
-/// All combinations of samples, one list for each operand, many times over so that whole vectors are filled.
-fn combinations(samples: &[f64], arity: usize) -> Vec<Vec<f64>> {
+/// All combinations of samples, one list of at least so many for each operand, many times over so that whole vectors are
+/// filled.
+fn combinations(samples: &[f64], arity: usize, least: usize) -> Vec<Vec<f64>> {
     let all = samples.len().pow(arity as u32);
     let pick = |operand: usize, i: usize| samples[i / samples.len().pow(operand as u32) % samples.len()];
-    (0..arity).map(|operand| (0..all.max(70)).map(|i| pick(operand, i % all)).collect()).collect()
+    (0..arity).map(|operand| (0..all.max(least)).map(|i| pick(operand, i % all)).collect()).collect()
 }

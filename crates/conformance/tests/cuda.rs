@@ -52,6 +52,23 @@ fn every_op_and_cast_in_every_dtype_it_has() {
     check(&device, &ops(&device));
 }
 
+/// On a device that few invocations fill, each takes 16 bytes at once.
+#[test]
+fn casts_cross_in_vectors() {
+    let Some(device) = device(Limits { parallel: 1 << 4, ..LIMITS }) else { return };
+    let dtypes = device.capabilities().dtypes.clone();
+    let cases = casts(&dtypes);
+    check(&device, &cases);
+    let in_vectors = |case: &Case| {
+        let program = compiled(case, &device, Options::default()).expect("it compiles").program;
+        let kernels = device.written(&program).expect("its kernels are written");
+        kernels.iter().all(|kernel| kernel.source.contains("load_vector"))
+    };
+    let scalar: Vec<&str> =
+        cases.iter().filter(|(_, case)| !in_vectors(case)).map(|(name, _)| name.as_str()).collect();
+    assert!(scalar.is_empty(), "{scalar:?} cross element by element");
+}
+
 /// Sums are exact, so that all tiles give the same bits, and one of them is compared with the interpreter.
 fn products_in_every_tile(dtype: DType, arithmetic: Arithmetic) {
     let Some(mut device) = device(LIMITS) else { return };

@@ -75,7 +75,7 @@ impl Point {
     }
 
     /// Where a map's element exists, unless that is everywhere.
-    fn condition(&self, map: &IndexMap) -> Option<String> {
+    pub(crate) fn condition(&self, map: &IndexMap) -> Option<String> {
         let mut parts = Vec::new();
         for bound in &map.bounds {
             let coordinate = &self.coordinates[bound.axis];

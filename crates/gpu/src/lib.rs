@@ -25,6 +25,7 @@ mod rows;
 mod scalar;
 mod scatter;
 mod together;
+mod vectors;
 
 pub use claimed::source;
 pub use dialect::{Access, Dialect, Elements, Module, Own, Shared};

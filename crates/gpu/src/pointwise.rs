@@ -1,8 +1,9 @@
-//! Elementwise kernels: one invocation a point, or a word of small elements.
+//! Elementwise kernels: one invocation a point, a word of small elements, or vectors of any.
 
 use crate::code::Code;
 use crate::instructions::{Point, Registers, write as write_instructions};
 use crate::kernel::{Share, workgroup};
+use crate::vectors;
 use warploom_device::{DeviceError, Kernel};
 
 /// Writes a kernel without reductions.
@@ -29,6 +30,17 @@ pub(crate) fn write(
             code.open_for("word", &format!("{} + thread", in_words(first)), &in_words(end), across);
         }
     }
+    if vectors::lanes(code, kernel, rows)?.is_some() {
+        vectors::write(code, kernel, lanes)?;
+    } else {
+        write_points(code, kernel, lanes)?;
+    }
+    code.close();
+    Ok(())
+}
+
+/// Writes what the invocation of number `word` does, point by point.
+fn write_points(code: &mut Code<'_>, kernel: &Kernel, lanes: usize) -> Result<(), DeviceError> {
     if lanes > 1 {
         for i in (0..kernel.stores.len()).filter(|i| kernel.stores[*i].dtype.bytes() < 4) {
             code.line(format!("var word{i} = 0u;"));
@@ -71,7 +83,6 @@ pub(crate) fn write(
             }
         }
     }
-    code.close();
     Ok(())
 }
 
@@ -80,9 +91,12 @@ pub(crate) fn points_each(code: &Code<'_>, kernel: &Kernel) -> Result<u64, Devic
     Ok(u64::from(workgroup(code.context.limits)) * lanes(code, kernel, 1)? as u64)
 }
 
-/// How many points an invocation takes so that it writes whole words: 1 where all elements are words, where the elements
+/// How many points an invocation takes, by vectors, or so that it writes whole words: 1 where all elements are words, where the elements
 /// of a word are not neighbours, belong to different rows, or are written in parts by another kernel of the dispatch.
 pub(crate) fn lanes(code: &Code<'_>, kernel: &Kernel, rows: usize) -> Result<usize, DeviceError> {
+    if let Some(lanes) = vectors::lanes(code, kernel, rows)? {
+        return Ok(lanes);
+    }
     let small = || kernel.stores.iter().filter(|store| store.dtype.bytes() < 4);
     let lanes = small().map(|store| 4 / store.dtype.bytes()).max().unwrap_or(1);
     let last = kernel.space.len() - 1;

@@ -35,6 +35,26 @@ __device__ inline u32 max(u32 a, u32 b) {
     return a > b ? a : b;
 }
 
+// Words that cross at once.
+template <u32 count> struct Vector {
+    alignas(4 * count) u32 words[count];
+};
+
+template <u32 count, class T> __device__ inline void load_vector(u32 (&to)[count], const T *from, u32 first) {
+    const Vector<count> vector = *(const Vector<count> *)(from + first);
+    for (u32 i = 0u; i < count; i++) {
+        to[i] = vector.words[i];
+    }
+}
+
+template <u32 count, class T> __device__ inline void store_vector(T *to, u32 first, const u32 (&from)[count]) {
+    Vector<count> vector;
+    for (u32 i = 0u; i < count; i++) {
+        vector.words[i] = from[i];
+    }
+    *(Vector<count> *)(to + first) = vector;
+}
+
 // An element of those that lie in words; threads write the parts of a word side by side.
 template <class Part> __device__ inline void store_part(u32 *words, u32 at, u32 bits) {
     ((volatile Part *)words)[at] = Part(bits);
