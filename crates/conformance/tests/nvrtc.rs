@@ -10,7 +10,7 @@ use warploom_conformance::ops::{casts, elementwise, half_products, products};
 use warploom_conformance::run::compiled;
 use warploom_cuda::CudaCpp;
 use warploom_device::Target;
-use warploom_emulate::{ARCHITECTURES, Emulated, LIMITS, Nvrtc};
+use warploom_emulate::{ARCHITECTURES, Emulated, Family, LIMITS, Nvrtc};
 use warploom_gpu::Limits;
 use warploom_graph::{Arithmetic, DType};
 
@@ -26,20 +26,17 @@ const PRODUCTS: [(DType, Arithmetic); 4] = [
 fn every_kernel_is_machine_code_without_spills() {
     let Some(nvrtc) = Nvrtc::find() else { return };
     let programs = std::env::var("WARPLOOM_PROGRAMS").ok().and_then(|n| n.parse().ok()).unwrap_or(100);
-    let own = Limits { parallel: 1 << 16, ..LIMITS };
     let mut kernels = BTreeMap::new();
-    for limits in [own, Limits { parallel: 1 << 18, ..own }, Limits { parallel: 5000, ..own }] {
-        let device = Emulated::new(&CudaCpp, limits);
+    // With the least, every elementwise kernel that can crosses in vectors; with the most, none.
+    for parallel in [1 << 4, 5000, 1 << 16, 1 << 18] {
+        let device = Emulated::new(&CudaCpp, Limits { parallel, ..LIMITS });
         let dtypes = device.capabilities().dtypes.clone();
-        let singles =
-            elementwise(&dtypes, |_| 0.0).into_iter().chain(casts(&dtypes)).chain(half_products(&dtypes));
-        let singles = singles.map(|(_, case)| case);
-        let singles = singles.filter(|_| limits == own);
+        let single = elementwise(&dtypes, |_| 0.0).into_iter().chain(casts(&dtypes)).chain(half_products(&dtypes));
+        let single = single.filter(|_| parallel == 1 << 4 || parallel == 1 << 18);
+        let products = PRODUCTS.into_iter().flat_map(|(dtype, how)| products(dtype, how));
+        let products = products.filter(|_| parallel != 1 << 4);
         let random = (0..programs).map(|seed| generate_of(seed, &dtypes).0);
-        for case in singles
-            .chain(PRODUCTS.into_iter().flat_map(|(dtype, how)| products(dtype, how)).map(|(_, case)| case))
-            .chain(random)
-        {
+        for case in single.chain(products).map(|(_, case)| case).chain(random) {
             let program = compiled(&case, &device, Options::default()).expect("it compiles").program;
             let written = device.written(&program).expect("its kernels are written");
             kernels.extend(written.into_iter().map(|kernel| (kernel.source, kernel.name)));
@@ -48,5 +45,7 @@ fn every_kernel_is_machine_code_without_spills() {
     println!("{} kernels for {ARCHITECTURES:?}", kernels.len());
     let table = nvrtc.sweep(&kernels).expect("every kernel compiles");
     println!("{table}");
+    // Two blocks of 256 threads then share a multiprocessor's 65,536.
+    assert!((1..=128).contains(&table.registers(Family::MatrixUnits)), "matrix units");
     assert!(table.spilling().is_empty(), "{:?} spill", table.spilling());
 }

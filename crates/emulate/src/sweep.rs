@@ -21,12 +21,16 @@ pub enum Family {
     Reduction,
     /// Matrix products and convolutions.
     Product,
+    /// Those whose warps multiply small matrices.
+    MatrixUnits,
 }
 
 impl Family {
     /// That of a source.
     pub fn of(source: &str) -> Family {
-        if source.contains("sum0_0") {
+        if source.contains("sum0_0[4]") {
+            Family::MatrixUnits
+        } else if source.contains("sum0_0") {
             Family::Product
         } else if source.contains("total0") {
             Family::Reduction
@@ -95,7 +99,13 @@ impl Nvrtc {
 }
 
 impl Sweep {
-    /// Kernels other than products that want for registers, with their bytes.
+    /// Most registers of a thread of a family's kernels.
+    pub fn registers(&self, family: Family) -> u32 {
+        let of = self.rows.iter().filter(|(other, ..)| *other == family);
+        of.map(|(_, _, _, built)| built.registers).max().unwrap_or(0)
+    }
+
+    /// Kernels other than plain products that want for registers, with their bytes.
     pub fn spilling(&self) -> Vec<String> {
         let spills =
             |(family, _, _, built): &&(Family, _, _, Built)| *family != Family::Product && built.spilled > 0;

@@ -60,7 +60,9 @@ fn is_vector(
     Ok(map.strides[last] == 1
         && is_multiple(&map.offset)
         && map.strides[..last].iter().all(is_multiple)
-        && whole.into_iter().all(|bound| bound.start.is_multiple_of(lanes) && bound.end.is_multiple_of(lanes))
+        && whole
+            .into_iter()
+            .all(|bound| bound.start.is_multiple_of(lanes) && bound.end.is_multiple_of(lanes))
         && place.offset.is_multiple_of(bytes)
         && place.moves.iter().all(|(_, stride)| stride.is_multiple_of(bytes))
         && !code.is_atomic(buffer)?)
