@@ -31,7 +31,8 @@ fn every_kernel_is_machine_code_without_spills() {
     for parallel in [1 << 4, 5000, 1 << 16, 1 << 18] {
         let device = Emulated::new(&CudaCpp, Limits { parallel, ..LIMITS });
         let dtypes = device.capabilities().dtypes.clone();
-        let single = elementwise(&dtypes, |_| 0.0).into_iter().chain(casts(&dtypes)).chain(half_products(&dtypes));
+        let single =
+            elementwise(&dtypes, |_| 0.0).into_iter().chain(casts(&dtypes)).chain(half_products(&dtypes));
         let single = single.filter(|_| parallel == 1 << 4 || parallel == 1 << 18);
         let products = PRODUCTS.into_iter().flat_map(|(dtype, how)| products(dtype, how));
         let products = products.filter(|_| parallel != 1 << 4);

@@ -3,9 +3,10 @@
 use warploom_device::{Check, DeviceError};
 
 use crate::driver::{Driver, Gpu, dotted};
-use crate::matrices::{self, Version};
 use crate::nvrtc::Compiler;
 use crate::search::{Library, Search};
+use crate::vendor::Version;
+use crate::{convolutions, matrices};
 
 const NAME: &str = "CUDA";
 
@@ -37,7 +38,11 @@ pub fn check_gpus(search: &Search) -> Vec<Check> {
     }
     match list(search) {
         Ok((driver, gpus)) => {
-            let libraries = [check_compiler(search, driver), check_products(search, driver)];
+            let libraries = [
+                check_compiler(search, driver),
+                check_products(search, driver),
+                check_convolutions(search, driver),
+            ];
             gpus.iter().map(describe).chain(libraries).collect()
         }
         Err(error) => {
@@ -74,16 +79,39 @@ fn check_compiler(search: &Search, driver: i32) -> Check {
 }
 
 fn check_products(search: &Search, driver: i32) -> Check {
-    const NAME: &str = "cuBLASLt";
-    match matrices::find(search, driver) {
-        Ok(Version { path, own, cuda }) => {
-            let own = format!("{}.{}.{}", own / 10_000, own / 100 % 100, own % 100);
+    // 130401 is 13.4.1.
+    let own = |own: usize| format!("{}.{}.{}", own / 10_000, own / 100 % 100, own % 100);
+    let found = matrices::find(search, driver);
+    check_vendor("cuBLASLt", "matrix products", Library::CublasLt, driver, own, found)
+}
+
+fn check_convolutions(search: &Search, driver: i32) -> Check {
+    // 92600 is 9.26.0; until version 9, 8902 was 8.9.2.
+    let own = |own: usize| match own {
+        ..10_000 => format!("{}.{}.{}", own / 1000, own / 100 % 10, own % 100),
+        _ => format!("{}.{}.{}", own / 10_000, own / 100 % 100, own % 100),
+    };
+    let found = convolutions::find(search, driver);
+    check_vendor("cuDNN", "convolutions", Library::Cudnn, driver, own, found)
+}
+
+/// A library that computes what kernels can do without it.
+fn check_vendor(
+    name: &str,
+    what: &str,
+    library: Library,
+    driver: i32,
+    own: impl Fn(usize) -> String,
+    found: Result<Version, String>,
+) -> Check {
+    match found {
+        Ok(Version { path, own: number, cuda }) => {
             let (cuda, driver, path) = (dotted(cuda as i32), dotted(driver), path.display());
-            Check::ok(NAME, format!("{path}, {own} of CUDA {cuda}, with a driver of CUDA {driver}"))
+            Check::ok(name, format!("{path}, {} of CUDA {cuda}, with a driver of CUDA {driver}", own(number)))
         }
         Err(why) => {
-            let found = format!("matrix products run as Warploom's own kernels, which are slower: {why}");
-            Check::problem(false, NAME, found, Library::CublasLt.advice())
+            let found = format!("{what} run as Warploom's own kernels, which are slower: {why}");
+            Check::problem(false, name, found, library.advice())
         }
     }
 }

@@ -15,9 +15,10 @@ use crate::context::Context;
 use crate::driver::{Api, Graph};
 use crate::faults::Faults;
 use crate::kernels::Kernels;
-use crate::matrices::{Addresses, Matrices};
+use crate::matrices::Addresses;
 use crate::memory::{Block, GpuMemory};
-use crate::prepare::{Part, Prepared, ReadyKernel, ReadyNode, ReadyProduct, prepare};
+use crate::prepare::{Part, Prepared, ReadyConvolution, ReadyKernel, ReadyNode, ReadyProduct, prepare};
+use crate::vendor::Vendor;
 
 /// Sets of memories remembered: rings have two or three slots for inputs and as many for outputs.
 const REMEMBERED: usize = 8;
@@ -59,11 +60,11 @@ impl Ready {
     pub(crate) fn new(
         context: Arc<Context>,
         kernels: &Kernels,
-        matrices: &Matrices,
+        vendor: &Vendor,
         program: Arc<Program>,
         plan: &Plan,
     ) -> Result<Ready, DeviceError> {
-        let prepared = prepare(&context.device.gpu, kernels, matrices, plan)?;
+        let prepared = prepare(&context.device.gpu, kernels, vendor, plan)?;
         let counters = (plan.counters > 0).then(|| Block::new(&context, 4 * plan.counters)).transpose()?;
         let notes = prepared.roots.contains(&Root::Faults);
         let faults = notes.then(|| Faults::new(&context, &plan.kernels)).transpose()?;
@@ -126,7 +127,8 @@ impl Ready {
     ) -> Result<(), DeviceError> {
         match &self.prepared.nodes[node] {
             ReadyNode::Kernel(kernel) => self.queue_kernel(kernel, bound, api, stream),
-            ReadyNode::Product(product) => self.queue_product(product, bound, stream),
+            ReadyNode::Product(call) => self.queue_product(call, bound, stream),
+            ReadyNode::Convolution(call) => self.queue_convolution(call, bound, stream),
         }
     }
 
@@ -163,6 +165,23 @@ impl Ready {
         };
         // SAFETY: each address is that of as many bytes as the plan gives the product, which live until the launch is done.
         unsafe { call.product.queue(&at, stream) }
+    }
+
+    fn queue_convolution(
+        &self,
+        call: &ReadyConvolution,
+        bound: &[Bound<'_>],
+        stream: CUstream,
+    ) -> Result<(), DeviceError> {
+        let [input, kernel, result] = &call.arguments;
+        let at = [
+            self.address(input, bound)?,
+            self.address(kernel, bound)?,
+            self.address(result, bound)?,
+            call.workspace.as_ref().map_or(Ok(0), |workspace| self.address(workspace, bound))?,
+        ];
+        // SAFETY: each address is that of as many bytes as the plan gives the convolution, which live until the launch is done.
+        unsafe { call.convolution.queue(at, stream) }
     }
 
     fn queue_kernel(

@@ -16,17 +16,17 @@ use crate::cpp::CudaCpp;
 use crate::driver::{Device, Driver, Gpu, Usage};
 use crate::executable::Ready;
 use crate::kernels::Kernels;
-use crate::matrices::Matrices;
 use crate::memory::GpuMemory;
 use crate::nvrtc::Compiler;
 use crate::search::Search;
 use crate::transfer::Transfer;
+use crate::vendor::Vendor;
 
 /// The executor of one GPU.
 pub struct Cuda {
     capabilities: Capabilities,
     kernels: Kernels,
-    matrices: Matrices,
+    vendor: Vendor,
     transfer: Transfer,
     limit: Option<usize>,
     limits: Limits,
@@ -59,10 +59,10 @@ impl Cuda {
         let limits = gpu.limits;
         let device = Device::open(&driver, gpu)?;
         let kernels = Kernels::new(&device, compiler, Cache::of_user())?;
-        let matrices = Matrices::new(&search, &device)?;
+        let vendor = Vendor::new(&search, &device)?;
         let context = Arc::new(Context::new(device)?);
         let transfer = Transfer::new(context.clone());
-        Ok(Cuda { capabilities, kernels, matrices, transfer, limit: None, limits, context })
+        Ok(Cuda { capabilities, kernels, vendor, transfer, limit: None, limits, context })
     }
 
     /// The same, refusing to hold more than `bytes` of device memory at once.
@@ -88,7 +88,7 @@ impl Cuda {
     }
 
     fn plan(&self, program: &Program) -> Result<Plan, DeviceError> {
-        warploom_gpu::plan_with(program, &self.limits, &CudaCpp, &self.matrices)
+        warploom_gpu::plan_with(program, &self.limits, &CudaCpp, &self.vendor)
     }
 
     /// As [`Executor::prepare`], with dispatches that somebody else made.
@@ -101,7 +101,7 @@ impl Cuda {
         plan: &Plan,
     ) -> Result<Arc<dyn Executable>, DeviceError> {
         self.context.device.health.check()?;
-        Ok(Arc::new(Ready::new(self.context.clone(), &self.kernels, &self.matrices, program, plan)?))
+        Ok(Arc::new(Ready::new(self.context.clone(), &self.kernels, &self.vendor, program, plan)?))
     }
 }
 
@@ -111,7 +111,7 @@ impl Target for Cuda {
     }
 
     fn workspace_bytes(&self, step: &Step) -> usize {
-        warploom_gpu::workspace_bytes_with(step, &self.limits, &self.matrices)
+        warploom_gpu::workspace_bytes_with(step, &self.limits, &self.vendor)
     }
 
     fn claims(&self, _: &str, _: &Graph, sources: &[Source]) -> bool {

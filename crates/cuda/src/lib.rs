@@ -3,7 +3,7 @@
 //! [`Cuda`] is the device, [`gpus`] lists what there is, and [`check_libraries`] and [`check_gpus`] say what is missing.
 //! [`Search`] finds NVIDIA's libraries, all of which are loaded when a device is opened: a program starts without any.
 //! [`CudaCpp`] spells kernels, with the functions of `library`; [`Compiler`] makes them ready for the driver, [`Cache`] keeps
-//! them; `matrices` gives products to cuBLASLt where it is there. `executable` records a launch as one graph for each set of memories; `context` orders what is queued, uploads on a
+//! them; `vendor` gives products to cuBLASLt and convolutions to cuDNN where they are there, by `matrices` and `convolutions`. `executable` records a launch as one graph for each set of memories; `context` orders what is queued, uploads on a
 //! queue beside that of computation; `transfer` copies between host and device, `faults` tells what kernels noted, `health`
 //! the loss of the device. `driver` is all that is called of NVIDIA's driver.
 //!
@@ -12,6 +12,7 @@
 mod cache;
 mod checks;
 mod context;
+mod convolutions;
 mod cpp;
 mod driver;
 mod executable;
@@ -26,9 +27,11 @@ mod nvrtc;
 mod prepare;
 mod search;
 mod transfer;
+mod vendor;
 
 pub use cache::Cache;
 pub use checks::{check_gpus, check_libraries, gpus};
+pub use convolutions::VARIABLE as CUDNN_VARIABLE;
 pub use cpp::CudaCpp;
 pub use driver::Gpu;
 pub use executor::Cuda;

@@ -6,35 +6,19 @@ mod descriptors;
 mod rule;
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use cudarc::driver::sys::CUstream;
 use warploom_device::DeviceError;
-use warploom_gpu::{MatrixLibrary, MatrixProduct};
+use warploom_gpu::MatrixProduct;
 
-use crate::driver::{Device, dotted};
+use crate::driver::Device;
 use crate::search::{Library, Search};
+use crate::vendor::{Asked, MOST_SCRATCH, Version, first_that_fits};
 use api::{Algorithm, Api, Handle};
 use descriptors::{Layout, Multiplier, Preference};
 pub use rule::VARIABLE;
-use rule::{Asked, is_worth_it};
-
-/// Most scratch memory of one product, in bytes: what PyTorch gives cuBLAS on the GPUs that want most.
-const MOST_SCRATCH: usize = 32 << 20;
-
-/// The oldest CUDA whose cuBLASLt is used, as NVIDIA numbers versions: 12000 is 12.0.
-const OLDEST: usize = 12_000;
-
-/// The library's file, and its versions.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Version {
-    pub path: PathBuf,
-    /// As the library numbers itself: 130401 is 13.4.1.
-    pub own: usize,
-    /// Of the CUDA that it was built for: 13000 is 13.0.
-    pub cuda: usize,
-}
+use rule::is_worth_it;
 
 /// The products of one device.
 pub(crate) struct Matrices {
@@ -86,11 +70,17 @@ impl Matrices {
     pub(crate) fn new(search: &Search, device: &Arc<Device>) -> Result<Matrices, DeviceError> {
         Ok(Matrices {
             search: search.clone(),
-            asked: Asked::from_environment()?,
+            asked: Asked::of_environment(VARIABLE)?,
             opened: OnceLock::new(),
             known: Mutex::default(),
             device: device.clone(),
         })
+    }
+
+    /// The scratch bytes with which the library computes a product, where it should and does. `is_whole`: nothing is left to do
+    /// after it.
+    pub(crate) fn takes(&self, product: &MatrixProduct, is_whole: bool) -> Option<usize> {
+        is_worth_it(self.asked, product, is_whole).then(|| self.get(product))?.map(|ready| ready.scratch)
     }
 
     /// The product ready to be queued, if the library computes it.
@@ -106,45 +96,20 @@ impl Matrices {
     }
 }
 
-impl MatrixLibrary for Matrices {
-    fn takes(&self, product: &MatrixProduct, is_whole: bool) -> Option<usize> {
-        is_worth_it(self.asked, product, is_whole).then(|| self.get(product))?.map(|ready| ready.scratch)
-    }
-}
-
 /// Finds and loads the first cuBLASLt that a driver of this version of CUDA runs.
-///
-/// # Errors
-/// What was found, where, and why it is not taken.
 fn load(search: &Search, driver: i32) -> Result<(Api, Version), String> {
-    let found = search.find(Library::CublasLt);
-    let mut refused = Vec::new();
-    for path in &found.files {
-        let api = match Api::load(path) {
-            Ok(api) => api,
-            Err(why) => {
-                refused.push(format!("{} does not load: {why}", path.display()));
-                continue;
-            }
-        };
+    first_that_fits(search, Library::CublasLt, driver, |path| {
+        let api = Api::load(path)?;
         // SAFETY: both only give a number.
         let (own, cuda) = unsafe { ((api.version)(), (api.cuda_version)()) };
-        let of = format!("{} is of CUDA {}", path.display(), dotted(cuda as i32));
-        if cuda < OLDEST {
-            refused.push(format!("{of}; {} or newer is needed", dotted(OLDEST as i32)));
-        } else if cuda / 1000 > driver as usize / 1000 {
-            refused.push(format!("{of}, which the driver of CUDA {} is too old for", dotted(driver)));
-        } else {
-            return Ok((api, Version { path: path.clone(), own, cuda }));
-        }
-    }
-    if refused.is_empty() { Err(found.why_missing(Library::CublasLt)) } else { Err(refused.join("; ")) }
+        Ok((api, Version { path: path.to_owned(), own, cuda }))
+    })
 }
 
 /// The cuBLASLt that would be used with a driver of this version of CUDA.
 ///
 /// # Errors
-/// As [`load`].
+/// What was found, where, and why it is not taken.
 pub(crate) fn find(search: &Search, driver: i32) -> Result<Version, String> {
     load(search, driver).map(|(_, version)| version)
 }

@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use warploom_device::DeviceError;
-use warploom_gpu::{Argument, Dispatch, Multiplication, Node, Plan, Root};
+use warploom_gpu::{Argument, Convolving, Dispatch, Multiplication, Node, Plan, Root};
 
 use crate::driver::{Gpu, Module};
 use crate::kernels::Kernels;
-use crate::matrices::{self, Matrices};
+use crate::vendor::Vendor;
+use crate::{convolutions, matrices};
 
 /// Kernels of one recording. Each takes about a kilobyte of the driver's memory and microseconds to record; what loops
 /// repeat beyond it is launched again.
@@ -38,6 +39,7 @@ pub(crate) enum Part {
 pub(crate) enum ReadyNode {
     Kernel(ReadyKernel),
     Product(ReadyProduct),
+    Convolution(ReadyConvolution),
 }
 
 /// The position of an argument's root and the bytes from there: first and past the last.
@@ -61,6 +63,14 @@ pub(crate) struct ReadyProduct {
     pub workspace: Option<Bytes>,
 }
 
+/// A convolution of cuDNN's and what it is called with.
+pub(crate) struct ReadyConvolution {
+    pub convolution: Arc<convolutions::Ready>,
+    /// The operands as the step has them, and the result.
+    pub arguments: [Bytes; 3],
+    pub workspace: Option<Bytes>,
+}
+
 /// The memories of a plan.
 #[derive(Default)]
 struct Roots {
@@ -81,13 +91,13 @@ impl Roots {
 pub(crate) fn prepare(
     gpu: &Gpu,
     kernels: &Kernels,
-    matrices: &Matrices,
+    vendor: &Vendor,
     plan: &Plan,
 ) -> Result<Prepared, DeviceError> {
     let dispatches: Vec<&Dispatch> = plan.each().into_iter().filter(|kernel| kernel.has_work()).collect();
     dispatches.iter().try_for_each(|kernel| kernel.check(&gpu.limits, &gpu.name))?;
     let modules = kernels.get(&dispatches)?;
-    let mut making = Making { modules: &modules, matrices, roots: Roots::default(), nodes: Vec::new() };
+    let mut making = Making { modules: &modules, vendor, roots: Roots::default(), nodes: Vec::new() };
     let tree = making.numbered(&plan.nodes)?;
     let mut division = Division::default();
     let parts = division.divide(&tree);
@@ -98,7 +108,7 @@ pub(crate) fn prepare(
 struct Making<'a> {
     /// Of the dispatches that have work, in order.
     modules: &'a [Arc<Module>],
-    matrices: &'a Matrices,
+    vendor: &'a Vendor,
     roots: Roots,
     nodes: Vec<ReadyNode>,
 }
@@ -121,7 +131,8 @@ impl Making<'_> {
                     self.modules = others;
                     ReadyNode::Kernel(self.kernel(dispatch, module.clone()))
                 }
-                Node::Product(product) => ReadyNode::Product(self.product(product)?),
+                Node::Product(call) => ReadyNode::Product(self.product(call)?),
+                Node::Convolution(call) => ReadyNode::Convolution(self.convolution(call)?),
             };
             self.nodes.push(ready);
             all.push(Numbered::Kernel(self.nodes.len() - 1));
@@ -141,13 +152,24 @@ impl Making<'_> {
     fn product(&mut self, call: &Multiplication) -> Result<ReadyProduct, DeviceError> {
         let refused =
             || DeviceError::Unsupported(format!("{}: no library takes {}", call.name, call.product));
-        let product = self.matrices.get(&call.product).ok_or_else(refused)?;
+        let product = self.vendor.matrices.get(&call.product).ok_or_else(refused)?;
         Ok(ReadyProduct {
             product,
             left: self.roots.bytes(&call.left),
             right: self.roots.bytes(&call.right),
             result: self.roots.bytes(&call.result),
             bias: call.bias.as_ref().map(|bias| self.roots.bytes(bias)),
+            workspace: call.workspace.as_ref().map(|workspace| self.roots.bytes(workspace)),
+        })
+    }
+
+    fn convolution(&mut self, call: &Convolving) -> Result<ReadyConvolution, DeviceError> {
+        let refused =
+            || DeviceError::Unsupported(format!("{}: no library takes {}", call.name, call.convolution));
+        let convolution = self.vendor.convolutions.get(&call.convolution).ok_or_else(refused)?;
+        Ok(ReadyConvolution {
+            convolution,
+            arguments: [&call.input, &call.kernel, &call.result].map(|argument| self.roots.bytes(argument)),
             workspace: call.workspace.as_ref().map(|workspace| self.roots.bytes(workspace)),
         })
     }

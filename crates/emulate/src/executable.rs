@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use warploom_device::counters::Counters;
 use warploom_device::null::check_bindings;
 use warploom_device::{Bindings, DeviceError, Executable, Memory, Program, Token};
-use warploom_gpu::{Argument, Dispatch, FAULT_WORDS, Node, Plan, Root};
+use warploom_gpu::{Argument, Convolving, Dispatch, FAULT_WORDS, Multiplication, Node, Plan, Root};
 
 /// Seeds of the orders in which threads run; 0 is their own.
 const ORDERS: [u64; 3] = [0, 0x9e37_79b9_7f4a_7c15, 0xbf58_476d_1ce4_e5b9];
@@ -90,8 +90,8 @@ impl Run<'_> {
         nodes.iter().try_for_each(|node| match node {
             Node::Dispatch(dispatch) if dispatch.groups.contains(&0) => Ok(()),
             Node::Dispatch(dispatch) => self.dispatch(dispatch),
-            Node::Product(call) => {
-                Err(DeviceError::Unsupported(format!("{} is left to a library; there is none", call.name)))
+            Node::Product(Multiplication { name, .. }) | Node::Convolution(Convolving { name, .. }) => {
+                Err(DeviceError::Unsupported(format!("{name} is left to a library; there is none")))
             }
             Node::Repeat(times, body) => (0..*times).try_for_each(|_| self.nodes(body)),
         })

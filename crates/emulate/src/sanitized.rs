@@ -74,7 +74,9 @@ impl<'a> Program<'a> {
             match node {
                 Node::Dispatch(dispatch) if dispatch.groups.contains(&0) => {}
                 Node::Dispatch(dispatch) => self.dispatch(dispatch),
-                Node::Product(_) => self.body += "    check(\"a product is left to a library\");\n",
+                Node::Product(_) | Node::Convolution(_) => {
+                    self.body += "    check(\"a step is left to a library\");\n";
+                }
                 Node::Repeat(times, body) => {
                     let _ = writeln!(self.body, "    for (size_t i = 0; i < {times}; i++) {{");
                     self.nodes(body);

@@ -1,5 +1,6 @@
 //! What a program becomes on a GPU: dispatches of written kernels over places in memory.
 
+use crate::images::Convolving;
 use crate::limits::Limits;
 use crate::matrices::Multiplication;
 use crate::place::Root;
@@ -23,6 +24,8 @@ pub enum Node {
     Dispatch(Dispatch),
     /// A product that a library of the device's computes; only where the plan was made with one.
     Product(Multiplication),
+    /// The same of a convolution.
+    Convolution(Convolving),
     /// All of these, this many times. What changes from time to time is counted on the device.
     Repeat(usize, Vec<Node>),
 }
@@ -111,7 +114,7 @@ impl Plan {
             nodes
                 .iter()
                 .map(|node| match node {
-                    Node::Dispatch(_) | Node::Product(_) => 1,
+                    Node::Dispatch(_) | Node::Product(_) | Node::Convolution(_) => 1,
                     Node::Repeat(times, body) => times * count(body),
                 })
                 .sum()
@@ -142,7 +145,8 @@ impl Plan {
             for node in nodes {
                 match node {
                     Node::Dispatch(dispatch) => visit(Leaf::Dispatch(dispatch)),
-                    Node::Product(product) => visit(Leaf::Product(product)),
+                    Node::Product(call) => visit(Leaf::Product(call)),
+                    Node::Convolution(call) => visit(Leaf::Convolution(call)),
                     Node::Repeat(_, body) => walk(body, visit),
                 }
             }
@@ -155,6 +159,7 @@ impl Plan {
 enum Leaf<'a> {
     Dispatch(&'a Dispatch),
     Product(&'a Multiplication),
+    Convolution(&'a Convolving),
 }
 
 impl Leaf<'_> {
@@ -170,16 +175,26 @@ impl Leaf<'_> {
                 traffic: dispatch.traffic,
                 resources: None,
             },
-            Leaf::Product(call) => WrittenKernel {
-                name: call.name.clone(),
-                source: format!("{}\n", call.product),
-                workgroup: 0,
-                groups: [0; 3],
-                shared_bytes: 0,
-                operations: call.operations,
-                traffic: call.traffic,
-                resources: None,
-            },
+            Leaf::Product(call) => {
+                called(&call.name, call.product.to_string(), call.operations, call.traffic)
+            }
+            Leaf::Convolution(call) => {
+                called(&call.name, call.convolution.to_string(), call.operations, call.traffic)
+            }
         }
+    }
+}
+
+/// What a library is asked for, in place of a source.
+fn called(name: &str, source: String, operations: u64, traffic: u64) -> WrittenKernel {
+    WrittenKernel {
+        name: name.to_owned(),
+        source,
+        workgroup: 0,
+        groups: [0; 3],
+        shared_bytes: 0,
+        operations,
+        traffic,
+        resources: None,
     }
 }

@@ -2,6 +2,7 @@
 //! few endings that libraries know.
 
 use crate::dispatch::Argument;
+use crate::images::ImageConvolution;
 use crate::place::{Place, Places};
 use std::fmt;
 use warploom_device::{
@@ -93,18 +94,24 @@ pub struct Multiplication {
     pub traffic: u64,
 }
 
-/// A library that multiplies matrices.
-pub trait MatrixLibrary {
-    /// The scratch bytes with which it computes a product; nothing where it does not, or where a kernel does better.
-    /// `is_whole`: whether nothing is left to do after it. The answer for a product is always the same.
-    fn takes(&self, product: &MatrixProduct, is_whole: bool) -> Option<usize>;
+/// What libraries of a device compute instead of kernels. Answers are always the same.
+pub trait Libraries {
+    /// The scratch bytes with which a product is computed; nothing where it is not, or where a kernel does better.
+    /// `is_whole`: whether nothing is left to do after it.
+    fn product(&self, product: &MatrixProduct, is_whole: bool) -> Option<usize>;
+    /// The same of a convolution.
+    fn convolution(&self, convolution: &ImageConvolution) -> Option<usize>;
 }
 
 /// The device has none.
 pub(crate) struct NoLibrary;
 
-impl MatrixLibrary for NoLibrary {
-    fn takes(&self, _: &MatrixProduct, _: bool) -> Option<usize> {
+impl Libraries for NoLibrary {
+    fn product(&self, _: &MatrixProduct, _: bool) -> Option<usize> {
+        None
+    }
+
+    fn convolution(&self, _: &ImageConvolution) -> Option<usize> {
         None
     }
 }
@@ -113,7 +120,7 @@ impl MatrixLibrary for NoLibrary {
 const ALIGNMENT: usize = 256;
 
 /// The first element of a matrix: its buffer and the bytes before it.
-type Start = (BufferId, usize);
+pub(crate) type Start = (BufferId, usize);
 
 /// A contraction as a library computes it.
 pub(crate) struct Taken {
@@ -126,7 +133,7 @@ pub(crate) struct Taken {
     scratch: usize,
 }
 
-enum Target {
+pub(crate) enum Target {
     /// Where the epilogue's only store goes.
     Store(Start),
     /// The first bytes of the workspace, which a kernel goes on with.
@@ -134,72 +141,111 @@ enum Target {
 }
 
 /// The contraction by a library, if it takes it: with the whole epilogue, else with a kernel behind.
-pub(crate) fn taken(step: &Contraction, library: &dyn MatrixLibrary) -> Option<Taken> {
+pub(crate) fn taken_product(step: &Contraction, libraries: &dyn Libraries) -> Option<Taken> {
     let ask = |mut taken: Taken, is_whole: bool| {
-        taken.scratch = library.takes(&taken.product, is_whole)?;
+        taken.scratch = libraries.product(&taken.product, is_whole)?;
         Some(taken)
     };
     whole(step).and_then(|taken| ask(taken, true)).or_else(|| ask(staged(step)?, false))
 }
 
+impl Target {
+    pub(crate) fn workspace(bytes: usize) -> Target {
+        Target::Workspace(bytes.next_multiple_of(ALIGNMENT))
+    }
+
+    /// Bytes of the workspace that it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        if let Target::Workspace(bytes) = self { *bytes } else { 0 }
+    }
+}
+
+/// Where a library's result goes.
+pub(crate) struct Destination {
+    pub name: String,
+    pub result: Start,
+    /// Scratch memory for the library.
+    pub scratch: Option<Start>,
+    /// The kernel that goes on with the result.
+    pub behind: Option<Kernel>,
+}
+
+/// The memory of a result of `dtype` and of `scratch` bytes behind it.
+pub(crate) fn destination(
+    target: &Target,
+    epilogue: &Kernel,
+    dtype: DType,
+    workspace: Option<BufferId>,
+    scratch: usize,
+) -> Result<Destination, DeviceError> {
+    let name = &epilogue.name;
+    let missing = || DeviceError::Unsupported(format!("{name} has no workspace for what a library computes"));
+    let workspace = || workspace.ok_or_else(missing);
+    let (result, name, behind) = match target {
+        Target::Store(start) => (*start, name.clone(), None),
+        Target::Workspace(_) => {
+            let behind = reading(epilogue, workspace()?, dtype);
+            ((workspace()?, 0), format!("{name}, its product"), Some(behind))
+        }
+    };
+    let scratch = (scratch > 0).then(|| Ok((workspace()?, target.bytes()))).transpose()?;
+    Ok(Destination { name, result, scratch, behind })
+}
+
+/// Whether a loop moves any of these: libraries are given addresses.
+pub(crate) fn is_moved(places: &Places, starts: &[Start]) -> Result<bool, DeviceError> {
+    let moved = |(buffer, _): &Start| Ok(!places.of(*buffer)?.moves.is_empty());
+    starts.iter().map(moved).try_fold(false, |any, moved: Result<bool, DeviceError>| Ok(any | moved?))
+}
+
 impl Taken {
     /// Bytes of the workspace.
     pub(crate) fn workspace_bytes(&self) -> usize {
-        self.staged_bytes() + self.scratch
+        self.result.bytes() + self.scratch
     }
 
-    fn staged_bytes(&self) -> usize {
-        if let Target::Workspace(bytes) = self.result { bytes } else { 0 }
-    }
-
-    /// The call, and the kernel behind it. Nothing where a loop moves what is multiplied: libraries are given addresses.
+    /// The call, and the kernel behind it. Nothing where a loop moves what it reads or writes.
     pub(crate) fn place(
         self,
         step: &Contraction,
         places: &Places,
     ) -> Result<Option<(Multiplication, Option<Kernel>)>, DeviceError> {
-        let name = &step.epilogue.name;
-        let missing = || DeviceError::Unsupported(format!("{name} has no workspace for a library's product"));
-        let workspace = || step.workspace.ok_or_else(missing);
-        let (result, name, behind) = match &self.result {
-            Target::Store(start) => (*start, name.clone(), None),
-            Target::Workspace(_) => {
-                let behind = reading(&step.epilogue, workspace()?);
-                ((workspace()?, 0), format!("{name}, its product"), Some(behind))
-            }
-        };
-        let staged = self.staged_bytes();
-        let rest = (self.scratch > 0).then(|| Ok((workspace()?, staged))).transpose()?;
-        for (buffer, _) in [Some(self.left), Some(self.right), Some(result), self.bias].into_iter().flatten()
-        {
-            if !places.of(buffer)?.moves.is_empty() {
-                return Ok(None);
-            }
+        let dtype = self.product.result.dtype;
+        let placed = destination(&self.result, &step.epilogue, dtype, step.workspace, self.scratch)?;
+        let starts = [self.left, self.right, placed.result, self.bias.unwrap_or(self.left)];
+        if is_moved(places, &starts)? {
+            return Ok(None);
         }
         let product = self.product;
-        let (batch, size) = (product.batch, product.result.dtype.bytes());
-        let of = |(buffer, first), bytes, writable| argument(places.of(buffer)?, first, bytes, writable);
+        let (batch, size) = (product.batch, dtype.bytes());
+        let of =
+            |(buffer, first): Start, bytes, writable| argument(places.of(buffer)?, first, bytes, writable);
         let matrix = |start, matrix: &Matrix, extents, writable| {
             of(start, matrix.span(batch, extents) * matrix.dtype.bytes(), writable)
         };
         let MatrixProduct { rows, columns, terms, .. } = product;
         let read = (rows * terms + terms * columns) * product.left.dtype.bytes();
         let call = Multiplication {
-            name,
+            name: placed.name,
             left: matrix(self.left, &product.left, [rows, terms], false)?,
             right: matrix(self.right, &product.right, [terms, columns], false)?,
-            result: matrix(result, &product.result, [rows, columns], true)?,
+            result: matrix(placed.result, &product.result, [rows, columns], true)?,
             bias: self.bias.map(|bias| of(bias, rows * size, false)).transpose()?,
-            workspace: rest.map(|rest| of(rest, self.scratch, true)).transpose()?,
+            workspace: placed.scratch.map(|scratch| of(scratch, self.scratch, true)).transpose()?,
             operations: 2 * (batch * rows * columns * terms) as u64,
             traffic: (batch * (read + rows * columns * size)) as u64,
             product,
         };
-        Ok(Some((call, behind)))
+        Ok(Some((call, placed.behind)))
     }
 }
 
-fn argument(place: &Place, first: usize, bytes: usize, writable: bool) -> Result<Argument, DeviceError> {
+pub(crate) fn argument(
+    place: &Place,
+    first: usize,
+    bytes: usize,
+    writable: bool,
+) -> Result<Argument, DeviceError> {
     if first + bytes > place.bytes {
         let root = place.root;
         let what = format!("{bytes} bytes at {first} of a part of {root:?} that has {}", place.bytes);
@@ -234,7 +280,7 @@ fn staged(step: &Contraction) -> Option<Taken> {
     let dense = [(step.m * step.n) as i64, step.n as i64, 1];
     let (mut taken, _) = arranged(step, DType::F32, dense, 0)?;
     let bytes = step.batch * step.m * step.n * DType::F32.bytes();
-    taken.result = Target::Workspace(bytes.next_multiple_of(ALIGNMENT));
+    taken.result = Target::workspace(bytes);
     Some(taken)
 }
 
@@ -308,9 +354,9 @@ fn strides(map: &IndexMap) -> Option<[i64; 3]> {
 
 /// What an epilogue does with a product before it stores it.
 #[derive(Clone, Copy, Default)]
-struct Ending<'a> {
-    bias: Option<(BufferId, &'a IndexMap)>,
-    relu: bool,
+pub(crate) struct Ending<'a> {
+    pub bias: Option<(BufferId, &'a IndexMap)>,
+    pub relu: bool,
     /// It was rounded to a dtype that registers do not have.
     rounded: Option<DType>,
 }
@@ -326,7 +372,7 @@ enum Held<'a> {
 
 /// What is stored, where it is the product with a bias of the stored dtype and a relu at most. A library rounds once, at the
 /// end, so nothing may be added to what is rounded already.
-fn ending<'a>(epilogue: &'a Kernel, store: &Store) -> Option<Ending<'a>> {
+pub(crate) fn ending<'a>(epilogue: &'a Kernel, store: &Store) -> Option<Ending<'a>> {
     let mut held: Vec<Held<'a>> = Vec::with_capacity(epilogue.body.len());
     let of =
         |held: &[Held<'a>], register: Register| held.get(register as usize).copied().unwrap_or(Held::Other);
@@ -372,13 +418,13 @@ fn applied<'a>(op: ScalarOp, dtype: DType, a: Held<'a>, b: Held<'a>, stored: DTy
     }
 }
 
-/// An epilogue over products that lie in f32 in a buffer.
-fn reading(epilogue: &Kernel, from: BufferId) -> Kernel {
+/// An epilogue over sums that lie in a buffer.
+fn reading(epilogue: &Kernel, from: BufferId, dtype: DType) -> Kernel {
     let mut kernel = epilogue.clone();
     for instruction in &mut kernel.body {
         if let Instruction::Product(_) = instruction {
             let map = IndexMap::dense(&epilogue.space);
-            *instruction = Instruction::Load { buffer: from, dtype: DType::F32, map };
+            *instruction = Instruction::Load { buffer: from, dtype, map };
         }
     }
     kernel

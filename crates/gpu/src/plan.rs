@@ -4,8 +4,9 @@ use crate::claimed::Claimed;
 use crate::code::{Code, Context, Work};
 use crate::dialect::Dialect;
 use crate::dispatch::{Dispatch, Node, Plan};
+use crate::images::{Convolving, taken_convolution};
 use crate::limits::Limits;
-use crate::matrices::{MatrixLibrary, Multiplication, NoLibrary, taken};
+use crate::matrices::{Libraries, Multiplication, NoLibrary, taken_product};
 use crate::operands::Operands;
 use crate::place::Places;
 use crate::rows::Touch;
@@ -20,18 +21,18 @@ pub fn plan(program: &Program, limits: &Limits, dialect: &dyn Dialect) -> Result
     plan_with(program, limits, dialect, &NoLibrary)
 }
 
-/// Writes all kernels of a program but the products that a library takes.
+/// Writes all kernels of a program but for what libraries take.
 pub fn plan_with(
     program: &Program,
     limits: &Limits,
     dialect: &dyn Dialect,
-    library: &dyn MatrixLibrary,
+    libraries: &dyn Libraries,
 ) -> Result<Plan, DeviceError> {
     let places = Places::new(program)?;
     let mut planning = Planning {
         program,
         context: Context { dialect, limits, places: &places },
-        library,
+        libraries,
         kernels: Vec::new(),
         counters: 0,
     };
@@ -44,15 +45,19 @@ pub fn workspace_bytes(step: &Step, limits: &Limits) -> usize {
     workspace_bytes_with(step, limits, &NoLibrary)
 }
 
-/// Scratch bytes that a step needs on a device with a library.
-pub fn workspace_bytes_with(step: &Step, limits: &Limits, library: &dyn MatrixLibrary) -> usize {
+/// Scratch bytes that a step needs on a device with libraries.
+pub fn workspace_bytes_with(step: &Step, limits: &Limits, libraries: &dyn Libraries) -> usize {
     match step {
         Step::Contraction(step) => {
-            // What a loop moves, which is not known yet, kernels multiply.
+            // Kernels multiply what a loop moves, which is not known yet.
             let by_kernels = product::workspace_bytes(Operands::Matrices(step), limits);
-            taken(step, library).map_or(0, |taken| taken.workspace_bytes()).max(by_kernels)
+            taken_product(step, libraries).map_or(0, |taken| taken.workspace_bytes()).max(by_kernels)
         }
-        Step::Convolution(step) => product::workspace_bytes(Operands::Windows(step), limits),
+        Step::Convolution(step) => {
+            let by_kernels = product::workspace_bytes(Operands::Windows(step), limits);
+            let taken = taken_convolution(step, |convolution| libraries.convolution(convolution));
+            taken.map_or(0, |taken| taken.workspace_bytes()).max(by_kernels)
+        }
         Step::Kernel(_) | Step::Scatter(_) | Step::Copy { .. } | Step::Loop(_) | Step::Claimed { .. } => 0,
     }
 }
@@ -60,7 +65,7 @@ pub fn workspace_bytes_with(step: &Step, limits: &Limits, library: &dyn MatrixLi
 struct Planning<'a> {
     program: &'a Program,
     context: Context<'a>,
-    library: &'a dyn MatrixLibrary,
+    libraries: &'a dyn Libraries,
     kernels: Vec<String>,
     counters: usize,
 }
@@ -73,6 +78,8 @@ pub(crate) enum Piece {
     Dispatch(Dispatch),
     /// A library's product.
     Product(Multiplication),
+    /// A library's convolution.
+    Convolution(Convolving),
 }
 
 impl Planning<'_> {
@@ -102,6 +109,10 @@ impl Planning<'_> {
                     Piece::Product(product) => {
                         self.finish_before(step, &mut together, &mut nodes)?;
                         nodes.push(Node::Product(product));
+                    }
+                    Piece::Convolution(convolution) => {
+                        self.finish_before(step, &mut together, &mut nodes)?;
+                        nodes.push(Node::Convolution(convolution));
                     }
                 }
             }
@@ -150,15 +161,30 @@ impl Planning<'_> {
         if epilogue.points() == 0 {
             return Ok(Vec::new());
         }
-        if let Step::Contraction(step) = step
-            && let Some(taken) = taken(step, self.library)
-            && let Some((call, behind)) = taken.place(step, context.places)?
-        {
-            let behind = behind.map(Piece::Kernel);
-            return Ok([Piece::Product(call)].into_iter().chain(behind).collect());
+        if let Some(pieces) = self.by_a_library(step)? {
+            return Ok(pieces);
         }
         step.refuse_tf32()?;
         product::pieces(context, &mut |name| self.ordinal(name), operands, epilogue, workspace)
+    }
+
+    /// The call of a library that takes a step, and the kernel behind it.
+    fn by_a_library(&self, step: &Step) -> Result<Option<Vec<Piece>>, DeviceError> {
+        let places = self.context.places;
+        let placed = match step {
+            Step::Contraction(step) => {
+                let taken = taken_product(step, self.libraries);
+                let placed = taken.map(|taken| taken.place(step, places)).transpose()?.flatten();
+                placed.map(|(call, behind)| (Piece::Product(call), behind))
+            }
+            Step::Convolution(step) => {
+                let taken = taken_convolution(step, |convolution| self.libraries.convolution(convolution));
+                let placed = taken.map(|taken| taken.place(step, places)).transpose()?.flatten();
+                placed.map(|(call, behind)| (Piece::Convolution(call), behind))
+            }
+            _ => None,
+        };
+        Ok(placed.map(|(call, behind)| [call].into_iter().chain(behind.map(Piece::Kernel)).collect()))
     }
 
     /// What a step touches.

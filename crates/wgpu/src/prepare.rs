@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use warploom_device::DeviceError;
-use warploom_gpu::{Argument, Dispatch, Node, Plan};
+use warploom_gpu::{Argument, Convolving, Dispatch, Multiplication, Node, Plan};
 
 use crate::bindings::Binder;
 use crate::context::Context;
@@ -66,8 +66,8 @@ impl<P: Iterator<Item = Arc<Pipeline>>> Preparation<P> {
         let ready = |node: &Node| match node {
             Node::Dispatch(kernel) => Ok(self.dispatch(kernel).map(ReadyNode::Dispatch)),
             Node::Repeat(times, body) => Ok(Some(ReadyNode::Repeat(*times, self.nodes(body)?))),
-            Node::Product(call) => {
-                Err(DeviceError::Unsupported(format!("{} is left to a library; there is none", call.name)))
+            Node::Product(Multiplication { name, .. }) | Node::Convolution(Convolving { name, .. }) => {
+                Err(DeviceError::Unsupported(format!("{name} is left to a library; there is none")))
             }
         };
         nodes.iter().map(ready).filter_map(Result::transpose).collect()

@@ -1,19 +1,12 @@
 //! Which products cuBLASLt computes, and which the kernels.
 
-use warploom_device::DeviceError;
 use warploom_gpu::MatrixProduct;
 use warploom_graph::DType;
 
+use crate::vendor::Asked;
+
 /// `always` gives cuBLASLt every product that it takes and `never` none, to measure one against the other.
 pub const VARIABLE: &str = "WARPLOOM_CUBLASLT";
-
-/// What the environment asks for.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub(crate) enum Asked {
-    ByRule,
-    Always,
-    Never,
-}
 
 /// The least product of a kind that is worth the library's launch.
 struct Least {
@@ -36,19 +29,6 @@ const RULE: [Least; 4] = [
     Least { is_wide: false, is_whole: true, side: 16, terms: 16, work: 1 << 20 },
     Least { is_wide: false, is_whole: false, side: 32, terms: 64, work: 1 << 22 },
 ];
-
-impl Asked {
-    pub(crate) fn from_environment() -> Result<Asked, DeviceError> {
-        match std::env::var(VARIABLE).as_deref() {
-            Err(_) | Ok("") => Ok(Asked::ByRule),
-            Ok("always") => Ok(Asked::Always),
-            Ok("never") => Ok(Asked::Never),
-            Ok(other) => Err(DeviceError::Unsupported(format!(
-                "{VARIABLE} is {other:?}; it takes \"always\" and \"never\", and nothing to choose by shape"
-            ))),
-        }
-    }
-}
 
 /// Whether the library should compute a product; `is_whole`: nothing is left to do after it.
 pub(crate) fn is_worth_it(asked: Asked, product: &MatrixProduct, is_whole: bool) -> bool {
