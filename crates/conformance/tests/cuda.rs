@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use warploom_compile::Options;
 use warploom_conformance::generate::generate_of;
-use warploom_conformance::ops::{products, rough_product, softmax};
+use warploom_conformance::ops::{casts, products, rough_product, softmax};
 use warploom_conformance::precision::{HALVES, narrowed};
 use warploom_conformance::run::{Case, Outcome, compare, compiled, run_program, to_bytes};
 use warploom_conformance::suite::ops;

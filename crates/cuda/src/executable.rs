@@ -18,6 +18,7 @@ use crate::kernels::Kernels;
 use crate::matrices::Addresses;
 use crate::memory::{Block, GpuMemory};
 use crate::prepare::{Part, Prepared, ReadyConvolution, ReadyKernel, ReadyNode, ReadyProduct, prepare};
+use crate::timed::Timers;
 use crate::vendor::Vendor;
 
 /// Sets of memories remembered: rings have two or three slots for inputs and as many for outputs.
@@ -48,6 +49,12 @@ struct Recorded {
     /// By root.
     memories: Vec<u64>,
     graphs: Vec<Graph>,
+}
+
+/// How a launch is queued.
+enum Way {
+    Recorded(Arc<Recorded>),
+    Timed(Timers),
 }
 
 /// A memory that a launch binds.
@@ -249,11 +256,17 @@ impl Executable for Ready {
         check_bindings(&self.program, &bindings)?;
         let roots = self.prepared.roots.iter();
         let bound = roots.map(|root| self.bound(*root, &bindings)).collect::<Result<Vec<_>, _>>()?;
-        let recorded = self.recorded(&bound)?;
+        let way = match Timers::new(context, &self.prepared)? {
+            Some(timers) => Way::Timed(timers),
+            None => Way::Recorded(self.recorded(&bound)?),
+        };
         let _span = trace::span(Track::Host, || "launch");
         let note = self.faults.as_ref().map(|faults| faults.note(context)).transpose()?;
         let token = context.compute(bound.iter().map(|bound| &bound.block.touched), |api, stream| {
-            self.run(&self.prepared.parts, &recorded.graphs, api, stream)?;
+            match &way {
+                Way::Timed(timers) => timers.run(stream, |node| self.queue(node, &bound, api, stream))?,
+                Way::Recorded(recorded) => self.run(&self.prepared.parts, &recorded.graphs, api, stream)?,
+            }
             match (&self.faults, &note) {
                 (Some(faults), Some(note)) => faults.collect(context, note, api, stream),
                 _ => Ok(()),
@@ -264,6 +277,10 @@ impl Executable for Ready {
             context.expected.add(token, note);
         }
         context.counters.launched();
+        if let Way::Timed(timers) = way {
+            context.settle(token)?;
+            timers.note(&self.prepared.names)?;
+        }
         Ok(token)
     }
 }

@@ -26,6 +26,7 @@ mod memory;
 mod nvrtc;
 mod prepare;
 mod search;
+mod timed;
 mod transfer;
 mod vendor;
 

@@ -19,6 +19,8 @@ pub(crate) const MOST_KERNELS: usize = 4096;
 pub(crate) struct Prepared {
     /// Each once, in order.
     pub nodes: Vec<ReadyNode>,
+    /// Their names.
+    pub names: Vec<String>,
     /// Memories that they see, each once.
     pub roots: Vec<Root>,
     /// What is recorded, as positions of nodes in order.
@@ -97,12 +99,13 @@ pub(crate) fn prepare(
     let dispatches: Vec<&Dispatch> = plan.each().into_iter().filter(|kernel| kernel.has_work()).collect();
     dispatches.iter().try_for_each(|kernel| kernel.check(&gpu.limits, &gpu.name))?;
     let modules = kernels.get(&dispatches)?;
-    let mut making = Making { modules: &modules, vendor, roots: Roots::default(), nodes: Vec::new() };
+    let names = Vec::new();
+    let mut making = Making { names, modules: &modules, vendor, roots: Roots::default(), nodes: Vec::new() };
     let tree = making.numbered(&plan.nodes)?;
     let mut division = Division::default();
     let parts = division.divide(&tree);
-    let Making { nodes, roots, .. } = making;
-    Ok(Prepared { nodes, roots: roots.list, recordings: division.recordings, parts })
+    let Making { nodes, names, roots, .. } = making;
+    Ok(Prepared { nodes, names, roots: roots.list, recordings: division.recordings, parts })
 }
 
 struct Making<'a> {
@@ -111,6 +114,7 @@ struct Making<'a> {
     vendor: &'a Vendor,
     roots: Roots,
     nodes: Vec<ReadyNode>,
+    names: Vec<String>,
 }
 
 impl Making<'_> {
@@ -120,7 +124,7 @@ impl Making<'_> {
             |kernel: &Dispatch| DeviceError::Unsupported(format!("{} was not compiled", kernel.name));
         let mut all = Vec::with_capacity(nodes.len());
         for node in nodes {
-            let ready = match node {
+            let (ready, name) = match node {
                 Node::Repeat(times, body) => {
                     all.push(Numbered::Repeat(*times, self.numbered(body)?));
                     continue;
@@ -129,11 +133,12 @@ impl Making<'_> {
                 Node::Dispatch(dispatch) => {
                     let (module, others) = self.modules.split_first().ok_or_else(|| missing(dispatch))?;
                     self.modules = others;
-                    ReadyNode::Kernel(self.kernel(dispatch, module.clone()))
+                    (ReadyNode::Kernel(self.kernel(dispatch, module.clone())), &dispatch.name)
                 }
-                Node::Product(call) => ReadyNode::Product(self.product(call)?),
-                Node::Convolution(call) => ReadyNode::Convolution(self.convolution(call)?),
+                Node::Product(call) => (ReadyNode::Product(self.product(call)?), &call.name),
+                Node::Convolution(call) => (ReadyNode::Convolution(self.convolution(call)?), &call.name),
             };
+            self.names.push(name.clone());
             self.nodes.push(ready);
             all.push(Numbered::Kernel(self.nodes.len() - 1));
         }

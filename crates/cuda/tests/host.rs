@@ -8,6 +8,7 @@ use support::{Folder, Outcome, again, build, dispatch, gather, increment, launch
 use warploom_cuda::Cuda;
 use warploom_device::{DeviceError, EnergyCounter, Executor, Memory};
 use warploom_gpu::{Node, Plan};
+use warploom_trace as trace;
 
 fn download(gpu: &Cuda, memory: &Memory) -> Result<u32, DeviceError> {
     let mut bytes = [0; 4];
@@ -116,6 +117,37 @@ fn uploads_travel_while_the_step_before_runs() {
         "graph_launch s1",
     ];
     assert_eq!(order[..expected.len()], expected, "{order:?}");
+}
+
+#[test]
+#[ignore = "run in a process of its own"]
+fn scenario_traced() {
+    trace::begin();
+    tell(train());
+    let timeline = trace::end();
+    let kernels = timeline.events.iter().filter(|event| event.track == trace::Track::Device);
+    for event in kernels.filter(|event| event.name != "copy") {
+        println!("traced {} {} ms", event.name, event.length.as_millis());
+    }
+}
+
+#[test]
+fn a_timeline_has_the_time_of_every_kernel() {
+    let Some(folder) = machine() else { return };
+    let whole = again("scenario_traced", folder, &[]);
+    assert!(whole.printed.contains("done"), "{}", whole.printed);
+    whole.assert_clean();
+    let traced = |name: &str| whole.printed.matches(&format!("traced {name} 1 ms")).count();
+    assert_eq!((traced("increment"), traced("gather")), (4 * 6, 4), "{}", whole.printed);
+    assert_eq!((whole.count("graph_launch"), whole.count("kernel s1")), (0, 4 * 7));
+    let is_call = |line: &&String| !line.starts_with("left") && !line.starts_with("compile");
+    let calls: Vec<&String> = whole.log.iter().filter(is_call).collect();
+    for call in ["event_elapsed", "kernel s1", "event_create"] {
+        let number = 1 + calls.iter().rposition(|line| line.starts_with(call)).unwrap();
+        let outcome = again("scenario_traced", folder, &[("FAKE_FAIL", &number.to_string())]);
+        assert!(outcome.error().contains("refused"), "{call}: {}", outcome.printed);
+        outcome.assert_clean();
+    }
 }
 
 #[test]

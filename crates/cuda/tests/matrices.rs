@@ -51,16 +51,21 @@ fn program(n: usize, tf32: bool) -> Program {
         lhs: operand(0),
         rhs: operand(1),
         epilogue,
-        workspace: None,
+        workspace: Some(BufferId(3)),
+    };
+    let workspace = BufferSpec {
+        ty: Type::new(DType::U8, &[1 << 20]),
+        bytes: 1 << 20,
+        class: Class::Arena { slab: 0, offset: 0 },
     };
     Program {
-        buffers: vec![spec(Class::Input(0)), spec(Class::State(0)), spec(Class::Output(0))],
+        buffers: vec![spec(Class::Input(0)), spec(Class::State(0)), spec(Class::Output(0)), workspace],
         steps: vec![Step::Contraction(product)],
         states: vec![matrix.clone()],
         written: vec![],
         inputs: vec![matrix.clone()],
         outputs: vec![matrix],
-        slabs: vec![],
+        slabs: vec![1 << 20],
         notes: vec![],
     }
 }
@@ -217,6 +222,9 @@ fn scenario_rule() {
             println!("{n} {tf32} scratch {}", bytes - own);
         }
     }
+    for kernel in gpu.written(&program(256, false)).unwrap() {
+        println!("written {} {:?}: {}", kernel.name, kernel.resources, kernel.source.lines().next().unwrap());
+    }
     for check in check_gpus(&Search::here()) {
         println!(
             "check {} {}: {} ({})",
@@ -248,8 +256,14 @@ fn products_go_to_the_library_by_rule_or_as_asked() {
     let (taken, said) = ruled(machine, &[]);
     assert_eq!(taken, [false, false, false, false, true, true], "{said}");
     assert!(said.contains("check cuBLASLt ok: ") && said.contains(", 13.1.0 of CUDA 13.0"), "{said}");
+    let call = "written contract None: library: 1 x f32[256, 256] · f32[256, 256] to f32[256, 256], column by column";
+    assert!(said.contains(call), "{said}");
     assert_eq!(ruled(machine, &[(CUBLASLT_VARIABLE, "always")]).0, [true; 6]);
-    assert_eq!(ruled(machine, &[(CUBLASLT_VARIABLE, "never")]).0, NONE);
+    let (taken, said) = ruled(machine, &[(CUBLASLT_VARIABLE, "never")]);
+    assert_eq!(taken, NONE);
+    // The driver says 32 of everything, and that 1,024 threads of 2,048 run.
+    let kernel = "Some(Resources { registers: 32, spilled_bytes: 32, shared_bytes: 32, occupancy: 0.5 })";
+    assert!(said.contains(kernel) && !said.contains("library"), "{said}");
     let wrong = again("scenario_rule", machine, &[(CUBLASLT_VARIABLE, "sometimes")]);
     assert!(
         !wrong.succeeded && wrong.printed.contains("is \\\"sometimes\\\"; it takes"),

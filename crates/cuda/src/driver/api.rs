@@ -70,6 +70,7 @@ functions! {
     event_create = "cuEventCreate" (*mut CUevent, c_uint) -> Code;
     event_destroy = "cuEventDestroy_v2" (CUevent) -> Code;
     event_record = "cuEventRecord" (CUevent, CUstream) -> Code;
+    event_elapsed = "cuEventElapsedTime" (*mut f32, CUevent, CUevent) -> Code;
     event_synchronize = "cuEventSynchronize" (CUevent) -> Code;
     memory_allocate = "cuMemAllocAsync" (*mut CUdeviceptr, usize, CUstream) -> Code;
     memory_free = "cuMemFreeAsync" (CUdeviceptr, CUstream) -> Code;

@@ -87,12 +87,36 @@ pub(crate) struct Event {
 
 impl Event {
     pub(crate) fn new(device: &Arc<Device>) -> Result<Event, DeviceError> {
+        Event::with(device, CUevent_flags::CU_EVENT_DISABLE_TIMING as u32)
+    }
+
+    /// One that notes when it passes.
+    pub(crate) fn timed(device: &Arc<Device>) -> Result<Event, DeviceError> {
+        Event::with(device, CUevent_flags::CU_EVENT_DEFAULT as u32)
+    }
+
+    fn with(device: &Arc<Device>, flags: u32) -> Result<Event, DeviceError> {
         let api = device.enter()?;
         let mut raw = std::ptr::null_mut();
-        let flags = CUevent_flags::CU_EVENT_DISABLE_TIMING as u32;
         // SAFETY: `raw` is written to.
         device.done("an event", unsafe { (api.event_create)(&raw mut raw, flags) })?;
         Ok(Event { device: device.clone(), raw })
+    }
+
+    /// Puts it behind all that is queued.
+    pub(crate) fn record(&self, stream: CUstream) -> Result<(), DeviceError> {
+        let api = self.device.enter()?;
+        // SAFETY: both live.
+        self.device.done("to mark its work", unsafe { (api.event_record)(self.raw, stream) })
+    }
+
+    /// Milliseconds from another event to this; both are timed and have passed.
+    pub(crate) fn since(&self, earlier: &Event) -> Result<f32, DeviceError> {
+        let api = self.device.enter()?;
+        let mut milliseconds = 0.0;
+        // SAFETY: both live; the number is written to.
+        let answer = unsafe { (api.event_elapsed)(&raw mut milliseconds, earlier.raw, self.raw) };
+        self.device.done("to tell a kernel's time", answer).map(|()| milliseconds)
     }
 
     /// Returns when all before its place is done.

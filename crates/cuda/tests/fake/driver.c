@@ -141,6 +141,12 @@ code cuEventRecord(void *event, void *stream) {
     *(struct event *)event = (struct event){ on->id, ++on->records };
     return 0;
 }
+/* Every record takes a millisecond. */
+code cuEventElapsedTime(float *milliseconds, void *from, void *to) {
+    CHECK(called("event_elapsed", ""));
+    *milliseconds = ((struct event *)to)->record - ((struct event *)from)->record;
+    return 0;
+}
 code cuEventSynchronize(void *event) {
     char about[32];
     snprintf(about, sizeof about, "s%d#%d", ((struct event *)event)->stream, ((struct event *)event)->record);
