@@ -195,6 +195,9 @@ pub struct Bench {
     /// Threads of the CPU [default: all]
     #[arg(long)]
     pub threads: Option<NonZero<usize>>,
+    /// In which workloads multiply: f32, tf32, bf16 or f16 [default: f32]; gpu-check takes what the device has
+    #[arg(long, value_name = "NAME")]
+    pub precision: Option<String>,
     /// One or more, separated by commas, to compare [default: cpu, of gpu-check gpu]
     #[arg(long, alias = "device", value_name = "DEVICE,…")]
     pub devices: Option<String>,

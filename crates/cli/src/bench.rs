@@ -19,7 +19,7 @@ use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, ExitCode, Stdio};
 use warploom::recipes;
-use warploom::tensor::Device;
+use warploom::tensor::{Device, Precision};
 use warploom::{Error, Result};
 use workloads::{Workload, chosen};
 
@@ -50,8 +50,10 @@ pub fn run(given: &Bench) -> Ended {
             return Err(Error::invalid(format!("--devices has {device} twice; name devices to compare")));
         }
     }
+    let precision = precision(given.precision.as_deref())?;
     let setting = || -> Result<Setting> {
-        Ok(Setting { device: Device::named(named)?, budget: given.budget.unwrap_or(BUDGET) })
+        let device = Device::named(named)?.with_precision(precision)?;
+        Ok(Setting { device, budget: given.budget.unwrap_or(BUDGET) })
     };
     if (asked, given.here) == (conformance::NAME, true) {
         return conformance::run(&setting()?);
@@ -99,6 +101,15 @@ pub fn run(given: &Bench) -> Ended {
     Ok(if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// The precision of a name, f32 where none is given.
+fn precision(name: Option<&str>) -> Result<Precision> {
+    let Some(name) = name else { return Ok(Precision::default()) };
+    Precision::named(name).ok_or_else(|| {
+        let all = Precision::ALL.map(Precision::name).join(", ");
+        Error::invalid(format!("--precision is `{name}`; there are {all}"))
+    })
+}
+
 fn in_a_process(
     workload: &Workload,
     device: &str,
@@ -131,6 +142,9 @@ fn start(workload: &Workload, device: &str, given: &Bench) -> Result<Child> {
     let mut command = Command::new(&program);
     command.args(["bench", workload.id, "--here", "--json", "--device", device]);
     command.args(["--budget", &given.budget.unwrap_or(BUDGET).to_string()]).stdout(Stdio::piped());
+    if let Some(precision) = &given.precision {
+        command.args(["--precision", precision]);
+    }
     if let Some(threads) = given.threads {
         command.env("WARPLOOM_THREADS", threads.to_string());
     }

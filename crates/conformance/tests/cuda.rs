@@ -152,13 +152,13 @@ fn what_is_missing_in_a_product_on_matrix_units_is_found() {
     let sound = changed(&device, &case, "// ", "// ").expect("it runs");
     compare(&case, &sound).expect("it agrees");
     for missing in ["        __syncthreads();", "        wait_for_warp();"] {
-        let error = changed(&device, &case, missing, "").err().expect(missing);
+        let error = changed(&device, &case, missing, "").expect_err(missing);
         assert!(error.contains("in another order"), "{missing}: {error}");
     }
     let late = changed(&device, &case, "        finish_copies();", "").expect("it runs");
     compare(&case, &late).expect_err("nothing is copied");
     let some = changed(&device, &case, "        wait_for_warp();", "        if (lane < 9u) wait_for_warp();");
-    let error = some.err().expect("nine threads of a warp wait");
+    let error = some.expect_err("nine threads of a warp wait");
     assert!(error.contains("of a warp wait"), "{error}");
 }
 

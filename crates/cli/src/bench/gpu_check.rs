@@ -17,10 +17,10 @@ use found::Found;
 use peers::Peer;
 use serde_json::{Value, json};
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
-use warploom::tensor::Device;
+use warploom::tensor::{Device, Precision};
 use warploom::{Error, Result};
 
 /// What it is called on the command line.
@@ -41,6 +41,12 @@ const ONE: f64 = 0.25;
 /// In the order of what there is to learn from them, should time run out.
 const WORKLOADS: [&str; 6] = ["W3", "W5", "W4", "W11", "W1", "W2"];
 
+/// Those for which precision matters.
+const HEAVY: [&str; 3] = ["W3", "W5", "W11"];
+
+/// Beside f32, where the device has them.
+const NARROWER: [Precision; 2] = [Precision::Tf32, Precision::Bf16];
+
 /// Those whose losses are fixed by their definition.
 const PROGRAMS: [&str; 2] = ["W1", "W2"];
 
@@ -53,6 +59,13 @@ pub fn run(given: &Bench) -> Ended {
         Some(folder) => peers::find(folder, &given.python, &device)?,
         None => Vec::new(),
     };
+    let has = |precision: &Precision| precision.on(device.capabilities()).is_ok_and(|on| on == *precision);
+    let narrower: Vec<Precision> = NARROWER.into_iter().filter(has).collect();
+    let of =
+        |precision: Precision, all: &'static [&str]| all.iter().map(move |workload| (*workload, precision));
+    let work: Vec<(&str, Precision)> = of(Precision::F32, &WORKLOADS)
+        .chain(narrower.into_iter().flat_map(|precision| of(precision, &HEAVY)))
+        .collect();
     let seconds = given.minutes * 60.0;
     let mut check = Check {
         given,
@@ -66,7 +79,7 @@ pub fn run(given: &Bench) -> Ended {
     check.system()?;
     check.conformance()?;
     check.programs()?;
-    check.workloads(&peers)?;
+    check.workloads(&work, &peers)?;
     check.end()
 }
 
@@ -114,28 +127,20 @@ impl Check<'_> {
     }
 
     /// Rounds over all workloads, each framework in turn, for as long as another round of a process fits in.
-    fn workloads(&mut self, peers: &[Peer]) -> Result<()> {
+    fn workloads(&mut self, work: &[(&str, Precision)], peers: &[Peer]) -> Result<()> {
         let budget = self.given.budget.unwrap_or(BUDGET).to_string();
+        let id = self.id.clone();
         for round in 0.. {
             let mut ran = false;
-            for workload in WORKLOADS {
-                let id = self.id.clone();
-                let name = format!("{workload} with warploom");
-                if self.fits(&name) {
-                    let words = ["bench", workload, "--here", "--json", "--budget", &budget, "--device", &id];
-                    let rows = self.own(&name, &words, ONE)?;
-                    self.found.add_rows(rows, round);
-                    ran = true;
-                }
-                for peer in peers.iter().filter(|peer| peer.has(workload)) {
-                    let name = format!("{workload} with {}", peer.name);
-                    if self.fits(&name) {
-                        let rows = self.process(&name, &mut peer.command(workload, &budget), ONE)?;
-                        self.found.add_rows(rows, round);
-                        ran = true;
-                    } else if round == 0 {
-                        self.found.leave_out(&name, "no time was left");
-                    }
+            for (workload, precision) in work {
+                let name = format!("{workload} in {precision} with");
+                let words = ["bench", workload, "--here", "--json", "--budget", &budget, "--device", &id];
+                let mut command = Command::new(program()?);
+                command.args(words).args(["--precision", precision.name()]);
+                ran |= self.timed(&format!("{name} warploom"), &mut command, round, *precision)?;
+                for peer in peers.iter().filter(|peer| peer.has(workload, *precision)) {
+                    let mut command = peer.command(workload, *precision, &budget);
+                    ran |= self.timed(&format!("{name} {}", peer.name), &mut command, round, *precision)?;
                 }
                 self.write()?;
             }
@@ -147,6 +152,19 @@ impl Check<'_> {
         Ok(())
     }
 
+    /// Runs a process that measures, if there is time for it; whether it ran.
+    fn timed(&mut self, name: &str, command: &mut Command, round: u64, precision: Precision) -> Result<bool> {
+        if !self.fits(name) {
+            if round == 0 {
+                self.found.leave_out(name, "no time was left");
+            }
+            return Ok(false);
+        }
+        let rows = self.process(name, command, ONE)?;
+        self.found.add_rows(rows, round, precision);
+        Ok(true)
+    }
+
     /// Whether what took so long the last time, if it ran before, ends in time now.
     fn fits(&self, name: &str) -> bool {
         let left = self.length.saturating_sub(self.began.elapsed());
@@ -156,8 +174,7 @@ impl Check<'_> {
 
     /// What this program prints, as JSON.
     fn own(&mut self, name: &str, words: &[&str], share: f64) -> Result<Vec<Value>> {
-        let program = std::env::current_exe().map_err(Error::io("find", Path::new("this program")))?;
-        self.process(name, Command::new(program).args(words), share)
+        self.process(name, Command::new(program()?).args(words), share)
     }
 
     /// Runs a process for at most a share of all the time; the JSON values that it prints. What goes wrong is a finding.
@@ -202,6 +219,11 @@ impl Check<'_> {
         }
         Ok(if is_right { ExitCode::SUCCESS } else { ExitCode::from(WRONG) })
     }
+}
+
+/// This program.
+fn program() -> Result<PathBuf> {
+    std::env::current_exe().map_err(Error::io("find", Path::new("this program")))
 }
 
 /// A number with so many digits behind the point.

@@ -4,7 +4,7 @@ use super::measure::Samples;
 use super::workloads::Workload;
 use crate::output::line;
 use serde_json::{Map, Value, json};
-use warploom::tensor::Device;
+use warploom::tensor::{Device, Precision};
 
 /// What was measured.
 pub struct Row<'a> {
@@ -35,7 +35,7 @@ pub fn emit(row: &Row<'_>, device: &Device, samples: &Samples, extra: Map<String
         "mode": row.mode,
         "device": device.id(),
         "threads": device.capabilities().threads,
-        "amp": "none",
+        "amp": if device.precision() == Precision::F32 { "none" } else { device.precision().name() },
         "workload": row.workload,
         "phase": row.phase,
         "batch": row.batch,

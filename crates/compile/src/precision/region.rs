@@ -237,7 +237,6 @@ impl<'g> Region<'g> {
     }
 
     /// Whether a product reads a value, and neither state nor who runs the program needs it as it is.
-
     fn is_kept_rounded(&self, value: Value) -> bool {
         let i = value.index();
         let given = matches!(self.graph.maker(value).op, Op::Parameter(_));

@@ -3,7 +3,7 @@
 use super::rounded;
 use super::speed::{Comparison, compare};
 use serde_json::{Value, json};
-use warploom::tensor::Device;
+use warploom::tensor::{Device, Precision};
 
 /// Everything, as the processes printed it.
 pub struct Found {
@@ -41,6 +41,8 @@ pub struct Program {
 pub struct Memory {
     /// Such as `W3_mlp`.
     pub workload: String,
+    /// In which it multiplies.
+    pub precision: String,
     /// What the plan says.
     pub planned: u64,
     /// Most that the device held.
@@ -67,9 +69,10 @@ impl Found {
     }
 
     /// Adds rows of a workload.
-    pub fn add_rows(&mut self, rows: Vec<Value>, round: u64) {
+    pub fn add_rows(&mut self, rows: Vec<Value>, round: u64, precision: Precision) {
         for mut row in rows {
             row["round"] = round.into();
+            row["precision"] = precision.name().into();
             self.rows.push(row);
         }
     }
@@ -109,6 +112,7 @@ impl Found {
         let memory = rows.filter_map(|row| {
             Some(Memory {
                 workload: row["workload"].as_str()?.to_owned(),
+                precision: row["precision"].as_str()?.to_owned(),
                 planned: row["planned_bytes"].as_u64()?,
                 peak: row["peak_bytes"].as_u64()?,
             })

@@ -55,7 +55,7 @@ fn speed(found: &Found) -> Option<Part> {
         };
         let ms = format!("{:.4}", of.own.median());
         let rounds = of.own.rounds().to_string();
-        vec![of.workload, of.phase, batch(of.batch), ms, to, median, range, rounds]
+        vec![of.workload, of.phase, of.precision, batch(of.batch), ms, to, median, range, rounds]
     });
     let note = match found.has_peers {
         true => {
@@ -67,6 +67,7 @@ fn speed(found: &Found) -> Option<Part> {
     let columns = [
         ("workload", false),
         ("phase", false),
+        ("precision", false),
         ("batch", true),
         ("ms", true),
         ("fastest other", false),
@@ -84,12 +85,12 @@ fn others(found: &Found) -> Option<Part> {
         let times = names.iter().map(|name| {
             of.others.get(*name).map_or("–".to_owned(), |times| format!("{:.4}", times.median()))
         });
-        [of.workload.clone(), of.phase.clone(), batch(of.batch), format!("{:.4}", of.own.median())]
-            .into_iter()
-            .chain(times)
-            .collect()
+        let own = format!("{:.4}", of.own.median());
+        let work = [of.workload.clone(), of.phase.clone(), of.precision.clone(), batch(of.batch), own];
+        work.into_iter().chain(times).collect()
     });
-    let own = [("workload", false), ("phase", false), ("batch", true), ("warploom", true)];
+    let own =
+        [("workload", false), ("phase", false), ("precision", false), ("batch", true), ("warploom", true)];
     let columns: Vec<(&str, bool)> =
         own.into_iter().chain(names.iter().map(|name| (name.as_str(), true))).collect();
     part("Every framework, in ms", &[], &columns, rows.collect())
@@ -131,10 +132,15 @@ fn losses(found: &Found) -> Option<Part> {
 fn memory(found: &Found) -> Option<Part> {
     let rows = found.memory().into_iter().map(|of| {
         let apart = (of.peak as f64 / of.planned as f64 - 1.0) * 100.0;
-        vec![of.workload, of.planned.to_string(), of.peak.to_string(), format!("{apart:+.2}")]
+        vec![of.workload, of.precision, of.planned.to_string(), of.peak.to_string(), format!("{apart:+.2}")]
     });
-    let columns =
-        [("training step", false), ("planned bytes", true), ("most bytes held", true), ("apart %", true)];
+    let columns = [
+        ("training step", false),
+        ("precision", false),
+        ("planned bytes", true),
+        ("most bytes held", true),
+        ("apart %", true),
+    ];
     part("Memory", &[], &columns, rows.collect())
 }
 

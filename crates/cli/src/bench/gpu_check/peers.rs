@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use warploom::cuda::gpus;
-use warploom::tensor::Device;
+use warploom::tensor::{Device, Precision};
 use warploom::{Error, Result};
 
 /// A framework in one of its modes.
+#[derive(Debug)]
 pub struct Peer {
     /// Such as `torch compile`.
     pub name: &'static str,
@@ -18,10 +19,12 @@ pub struct Peer {
     workloads: &'static [&'static str],
 }
 
+const TORCH: &str = "bench_torch.py";
+
 /// Name, script, mode, and the workloads that have the mode.
 const MODES: [(&str, &str, &str, &[&str]); 4] = [
-    ("torch eager", "bench_torch.py", "eager_fused", &[]),
-    ("torch compile", "bench_torch.py", "compile", &[]),
+    ("torch eager", TORCH, "eager_fused", &[]),
+    ("torch compile", TORCH, "compile", &[]),
     ("jax", "bench_jax.py", "jit", &[]),
     ("jax scan", "bench_jax.py", "jit_scan", &["W1", "W2"]),
 ];
@@ -55,16 +58,32 @@ pub fn find(folder: &Path, python: &Path, device: &Device) -> Result<Vec<Peer>> 
 }
 
 impl Peer {
-    /// Whether the mode is one for this workload.
-    pub fn has(&self, workload: &str) -> bool {
-        self.workloads.is_empty() || self.workloads.contains(&workload)
+    /// Whether the mode is one for this workload, and the script has the precision.
+    pub fn has(&self, workload: &str, precision: Precision) -> bool {
+        let is_torch = self.script.ends_with(TORCH);
+        let in_precision = match precision {
+            Precision::F32 | Precision::Tf32 => true,
+            Precision::Bf16 => is_torch,
+            Precision::F16 => false,
+        };
+        in_precision && (self.workloads.is_empty() || self.workloads.contains(&workload))
     }
 
     /// The call for a workload.
-    pub fn command(&self, workload: &str, budget: &str) -> Command {
+    pub fn command(&self, workload: &str, precision: Precision, budget: &str) -> Command {
         let mut command = Command::new(&self.python);
         command.arg(&self.script).args(["--workload", workload, "--mode", self.mode]);
         command.args(["--device", self.device, "--budget", budget]);
+        // Unless it is told, JAX multiplies f32 in TF32 on a GPU.
+        let of_jax = if precision == Precision::F32 { "float32" } else { "tensorfloat32" };
+        command.env("JAX_DEFAULT_MATMUL_PRECISION", of_jax);
+        if self.script.ends_with(TORCH) {
+            match precision {
+                Precision::F32 | Precision::F16 => {}
+                Precision::Tf32 => drop(command.arg("--tf32")),
+                Precision::Bf16 => drop(command.args(["--amp", "bf16"])),
+            }
+        }
         command
     }
 }

@@ -32,6 +32,8 @@ pub struct Comparison {
     pub workload: String,
     /// `train` or `infer`.
     pub phase: String,
+    /// In which all of them multiply.
+    pub precision: String,
     /// Examples at once.
     pub batch: Option<u64>,
     /// Ours.
@@ -59,18 +61,19 @@ pub fn compare(rows: &[Value]) -> Vec<Comparison> {
             continue;
         };
         let (Some(ms), Some(round)) = (row["ms_median"].as_f64(), row["round"].as_u64()) else { continue };
-        let batch = row["batch"].as_u64();
+        let (batch, precision) = (row["batch"].as_u64(), row["precision"].as_str().unwrap_or("f32"));
         let (framework, mode) =
             (row["framework"].as_str().unwrap_or("?"), row["mode"].as_str().unwrap_or("?"));
         // Our other modes do more: they record again, or hold back updates that are not finite.
         if framework == "warploom" && mode != "recorded" {
             continue;
         }
-        let known = |at: &Comparison| (&*at.workload, &*at.phase, at.batch) == (workload, phase, batch);
+        let key = (workload, phase, precision, batch);
+        let known = |at: &Comparison| (&*at.workload, &*at.phase, &*at.precision, at.batch) == key;
         let at = all.iter().position(known).unwrap_or_else(|| {
-            let (workload, phase) = (workload.to_owned(), phase.to_owned());
+            let [workload, phase, precision] = [workload, phase, precision].map(str::to_owned);
             let (own, others) = (Times::default(), BTreeMap::new());
-            all.push(Comparison { workload, phase, batch, own, others });
+            all.push(Comparison { workload, phase, precision, batch, own, others });
             all.len() - 1
         });
         let times = match framework {
@@ -102,8 +105,8 @@ impl Comparison {
             json!({ "to": ratio.to, "median": ratio.median, "least": ratio.range[0], "most": ratio.range[1] })
         });
         json!({
-            "workload": self.workload, "phase": self.phase, "batch": self.batch, "rounds": self.own.rounds(),
-            "ms": self.own.median(), "others_ms": others, "ratio": ratio,
+            "workload": self.workload, "phase": self.phase, "precision": self.precision, "batch": self.batch,
+            "rounds": self.own.rounds(), "ms": self.own.median(), "others_ms": others, "ratio": ratio,
         })
     }
 }
@@ -135,6 +138,14 @@ mod tests {
         assert_eq!(all[0].own.median(), 2.0);
         let ratio = Ratio { to: "torch compile".into(), median: 0.8, range: [0.8, 1.5] };
         assert_eq!(all[0].ratio(), Some(ratio));
+    }
+
+    #[test]
+    fn another_precision_is_other_work() {
+        let mut narrow = row("torch", "compile", 0, 1.0);
+        narrow["precision"] = "bf16".into();
+        let all = compare(&[row("warploom", "recorded", 0, 2.0), narrow]);
+        assert_eq!((all.len(), all[0].ratio()), (1, None));
     }
 
     #[test]
