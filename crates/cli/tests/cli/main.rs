@@ -11,6 +11,7 @@ mod memory;
 mod networks;
 mod new;
 mod pictures;
+mod precision;
 mod resumed;
 mod run_folders;
 mod tables;

@@ -1,5 +1,6 @@
 //! Layers, losses and optimizers on the CPU and null devices.
 
+mod autocast;
 mod common;
 mod containers;
 mod derive;
