@@ -17,7 +17,8 @@ fn a_run_has_its_precision_from_plan_to_evaluation() {
         let [got, want] = [&run, &plain].map(|run| run["metrics"]["test"]["accuracy"].as_f64().unwrap());
         assert!((got - want).abs() < 0.05, "{precision}: {got} is not {want}");
         let again = folder.run(&format!("evaluate {precision} --json")).ok().json();
-        assert_eq!(again["metrics"], run["metrics"]["test"], "{again}");
+        let accuracy = |run: &serde_json::Value| run["metrics"]["test"]["accuracy"].clone();
+        assert_eq!(accuracy(&again), accuracy(&run), "{again}");
     }
     let page = std::fs::read_to_string(folder.path("bf16/report.html")).unwrap();
     assert!(page.contains(", in bf16"));
@@ -33,9 +34,8 @@ fn what_a_device_has_not_is_said() {
     assert!(folder.run(plan).ok().out.contains("products run in f32: cpu has no tf32"));
     let explain = "explain digits data.train=500 data.test=100 device=cpu train.precision";
     let text = folder.run(&format!("{explain}=bf16")).ok().out;
-    for row in ["gradients of their weights, all that only reaches state   bf16      f32           f32"] {
-        assert!(text.contains(row), "{text}");
-    }
+    let row = "gradients of their weights, all that only reaches state   bf16      f32           f32";
+    assert!(text.contains(row), "{text}");
     let numbers = &folder.run(&format!("{explain}=tf32 --json")).ok().json()["precision"];
     assert_eq!((&numbers["asked"], &numbers["effective"]), (&"tf32".into(), &"f32".into()));
     assert!(numbers["reason"].as_str().unwrap().contains("more exact"), "{numbers}");
