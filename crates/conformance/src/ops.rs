@@ -56,6 +56,8 @@ pub fn products(dtype: DType, arithmetic: Arithmetic) -> Vec<(String, Case)> {
         (70, 100, 50),
         // Multiples of eight, whose rows can be read 16 bytes at a time.
         (136, 264, 72),
+        // Few rows: the middle tile of matrix units.
+        (40, 300, 90),
         (9, 33, 2100),
         (1, 70, 900),
     ] {

@@ -78,7 +78,7 @@ impl Dialect for CudaCpp {
             "// {}\n{PRELUDE}\n{}\n{} {{\n{head}{}\n}}\n}}\n",
             module.name.replace(|c: char| c.is_control() || c == '\\', " "),
             LIBRARY.source(called),
-            entry(module.workgroup, module.arguments),
+            entry(module.workgroup, module.resident, module.arguments),
             module.body.trim_end(),
         )
     }
@@ -112,7 +112,7 @@ impl Dialect for CudaCpp {
             text,
             "#line 1 \"kernel\"\n{}\n}};\n\n{} {{\n    Own own{{{}}};\n    own.{ENTRY}();\n}}\n}}\n",
             own.text.trim_end(),
-            entry(workgroup, own.arguments),
+            entry(workgroup, None, own.arguments),
             names.join(", "),
         );
         Ok(text)
@@ -120,10 +120,11 @@ impl Dialect for CudaCpp {
 }
 
 /// The entry point's declaration.
-fn entry(workgroup: u32, arguments: &[(Argument, Elements)]) -> String {
+fn entry(workgroup: u32, resident: Option<u32>, arguments: &[(Argument, Elements)]) -> String {
     let parameters: Vec<String> = arguments.iter().enumerate().map(|(i, one)| parameter(i, one)).collect();
     let parameters = parameters.join(", ");
-    format!("extern \"C\" __global__ void __launch_bounds__({workgroup}) {ENTRY}({parameters})")
+    let resident = resident.map_or_else(String::new, |blocks| format!(", {blocks}"));
+    format!("extern \"C\" __global__ void __launch_bounds__({workgroup}{resident}) {ENTRY}({parameters})")
 }
 
 /// The declaration of an argument's pointer.

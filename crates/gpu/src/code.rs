@@ -60,6 +60,8 @@ pub(crate) struct Code<'a> {
     shared: Vec<Shared>,
     /// Library functions that are called.
     pub functions: BTreeSet<&'static str>,
+    /// As [`Module::resident`].
+    pub resident: Option<u32>,
 }
 
 impl<'a> Code<'a> {
@@ -76,6 +78,7 @@ impl<'a> Code<'a> {
             moves: HashMap::new(),
             shared: Vec::new(),
             functions: BTreeSet::new(),
+            resident: None,
         }
     }
 
@@ -385,6 +388,7 @@ impl<'a> Code<'a> {
         let source = self.context.dialect.module(&Module {
             name,
             workgroup,
+            resident: self.resident,
             arguments: &arguments,
             shared: &self.shared,
             functions: &self.functions,

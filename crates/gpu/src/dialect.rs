@@ -101,6 +101,8 @@ pub struct Module<'a> {
     pub name: &'a str,
     /// Invocations of a workgroup.
     pub workgroup: u32,
+    /// Workgroups that share a multiprocessor, where compilers should divide its registers so; otherwise they choose.
+    pub resident: Option<u32>,
     /// The arguments and how each is declared.
     pub arguments: &'a [(Argument, Elements)],
     /// Shared memories.

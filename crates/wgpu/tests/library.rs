@@ -142,7 +142,15 @@ fn each_function_comes_with_what_it_calls() {
     for function in FUNCTIONS.split(' ') {
         let functions = BTreeSet::from([function]);
         let (arguments, shared, body) = (std::slice::from_ref(&faults), &[], "");
-        let module = Module { name: function, workgroup: 1, arguments, shared, functions: &functions, body };
+        let module = Module {
+            name: function,
+            workgroup: 1,
+            resident: None,
+            arguments,
+            shared,
+            functions: &functions,
+            body,
+        };
         let source = Wgsl.module(&module);
         assert!(source.contains(&format!("fn {function}(")), "{function} is missing");
         let parsed = naga::front::wgsl::parse_str(&source).expect(function);

@@ -1,6 +1,6 @@
 // [21, 1, 1] workgroups of 128
 // convolve
-extern "C" __global__ void __launch_bounds__(128) kernel_main(const u32 *__restrict__ a0, const u32 *__restrict__ a1, u32 *a2) {
+extern "C" __global__ void __launch_bounds__(128, 4) kernel_main(const u32 *__restrict__ a0, const u32 *__restrict__ a1, u32 *a2) {
     alignas(16) __shared__ u32 left[2560];
     alignas(16) __shared__ u32 right[2304];
     const u32 thread = threadIdx.x;

@@ -1,6 +1,6 @@
 // [4, 1, 1] workgroups of 256
 // contract+add+maximum
-extern "C" __global__ void __launch_bounds__(256) kernel_main(const u32 *__restrict__ a0, const u32 *__restrict__ a1, const f32 *__restrict__ a2, f32 *a3) {
+extern "C" __global__ void __launch_bounds__(256, 2) kernel_main(const u32 *__restrict__ a0, const u32 *__restrict__ a1, const f32 *__restrict__ a2, f32 *a3) {
     alignas(16) __shared__ u32 left[5120];
     alignas(16) __shared__ u32 right[4352];
     const u32 thread = threadIdx.x;
@@ -89,8 +89,6 @@ extern "C" __global__ void __launch_bounds__(256) kernel_main(const u32 *__restr
                 multiply_bf16(sum3_2, left3, right1[0], right1[1]);
                 multiply_bf16(sum3_3, left3, right1[2], right1[3]);
             }
-        }
-        if (base < end) {
         }
         finish_copies();
         __syncthreads();

@@ -31,6 +31,7 @@ pub fn plan(
     let module = Module {
         name: "test",
         workgroup: WORKGROUP,
+        resident: None,
         arguments: &arguments,
         shared,
         functions: &functions,

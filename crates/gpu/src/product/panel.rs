@@ -141,9 +141,14 @@ impl<'a> Filling<'a> {
         self.panel.lines() * self.panel.line() / words / self.workgroup
     }
 
+    /// Whether it is copied to shared memory while the workgroup computes; otherwise it goes through registers.
+    pub(super) fn copies(&self) -> bool {
+        self.vectors.is_some()
+    }
+
     /// Declares what is known before the first term.
     pub(super) fn begin(&self, code: &mut Code<'_>) {
-        if self.vectors.is_some() {
+        if self.copies() {
             return;
         }
         let name = self.side.name();
@@ -257,7 +262,7 @@ impl<'a> Filling<'a> {
 
     /// Puts what was read into registers into half `fill` of the panel.
     pub(super) fn put(&self, code: &mut Code<'_>) {
-        if self.vectors.is_some() {
+        if self.copies() {
             return;
         }
         let Filling { panel, workgroup, .. } = self;
