@@ -2,7 +2,7 @@
 //! device at hand.
 
 use crate::generate::generate_of;
-use crate::ops::{casts, elementwise, half_products, products, softmax};
+use crate::ops::{casts, elementwise, half_products, products, rough_product, softmax};
 use crate::run::{Case, compare, run};
 use std::num::NonZero;
 use std::sync::Mutex;
@@ -54,11 +54,12 @@ pub fn products_and_rows(device: &dyn Executor) -> Vec<(String, Case)> {
     let arithmetics =
         [(DType::F32, Arithmetic::Own), (DType::F16, Arithmetic::Wide), (DType::BF16, Arithmetic::Wide)];
     let held = arithmetics.into_iter().filter(|(dtype, _)| capabilities.dtypes.contains(dtype));
-    let held = held.chain(capabilities.tf32.then_some((DType::F32, Arithmetic::Tf32)));
-    let products = held.flat_map(|(dtype, arithmetic)| products(dtype, arithmetic));
+    let tf32 = capabilities.tf32.then_some((DType::F32, Arithmetic::Tf32));
+    let rough = tf32.map(|(_, tf32)| ("product of what TF32 rounds".to_owned(), rough_product(tf32)));
+    let products = held.chain(tf32).flat_map(|(dtype, arithmetic)| products(dtype, arithmetic));
     let rows = [(3, 5), (64, 10), (37, 1000), (5, 5000)];
     let rows = rows.map(|(rows, columns)| (format!("softmax {rows} x {columns}"), softmax(rows, columns)));
-    products.chain(rows).collect()
+    products.chain(rough).chain(rows).collect()
 }
 
 /// Runs cases on all of the host's threads, until `deadline`.
