@@ -2,7 +2,7 @@
 
 use crate::common::Folder;
 
-const RUN: &str = "train digits data.train=1500 data.test=300 train.epochs=2 device=cpu --quiet --json";
+const RUN: &str = "train digits data.train=3000 data.test=300 train.epochs=4 device=cpu --quiet --json";
 
 #[test]
 fn a_run_has_its_precision_from_plan_to_evaluation() {
@@ -23,7 +23,7 @@ fn a_run_has_its_precision_from_plan_to_evaluation() {
     let page = std::fs::read_to_string(folder.path("bf16/report.html")).unwrap();
     assert!(page.contains(", in bf16"));
     folder
-        .run(&format!("{RUN} --out bf16 --resume train.epochs=3 train.precision=f16"))
+        .run(&format!("{RUN} --out bf16 --resume train.epochs=5 train.precision=f16"))
         .fails(3, &["`train.precision` cannot change"]);
 }
 
