@@ -24,7 +24,7 @@ fn a_run_has_its_precision_from_plan_to_evaluation() {
     assert!(page.contains(", in bf16"));
     folder
         .run(&format!("{RUN} --out bf16 --resume train.epochs=5 train.precision=f16"))
-        .fails(3, &["`train.precision` cannot change"]);
+        .fails(2, &["`train.precision` cannot change"]);
 }
 
 #[test]
