@@ -20,6 +20,8 @@ use warploom_device::DeviceError;
 /// Invocations that share a multiprocessor, at 128 registers each: as many as the largest tile needs for its sums, operands and
 /// what is read ahead, and left alone a compiler would now take more, now spill to take fewer.
 const RESIDENT: u32 = 512;
+/// The same where both operands go through registers: 128 are then too few, and one workgroup of 256 has a multiprocessor.
+const RESIDENT_GATHERING: u32 = 384;
 
 /// Writes the sums of a workgroup and what happens with them.
 pub(super) fn write(
@@ -30,9 +32,10 @@ pub(super) fn write(
     finish: Finish<'_>,
 ) -> Result<(), DeviceError> {
     let workgroup = tile.block().workgroup;
-    code.resident = Some(RESIDENT / workgroup);
     let left = Filling::new(code, operands, Side::Left, (tile.rows, workgroup), tile.unit)?;
     let right = Filling::new(code, operands, Side::Right, (tile.columns, workgroup), tile.unit)?;
+    let resident = if left.copies() || right.copies() { RESIDENT } else { RESIDENT_GATHERING };
+    code.resident = Some(resident / workgroup);
     // Finished sums use it after the left operand.
     code.share("left".into(), "u32", (2 * left.panel.words()).max(tile.scratch_words()) as usize);
     code.share("right".into(), "u32", 2 * right.panel.words() as usize);
