@@ -64,6 +64,7 @@ fn launch(
     let source = Wgsl.module(&Module {
         name: "test",
         workgroup: WORKGROUP,
+        resident: None,
         arguments: &declared,
         shared,
         functions: &functions,
