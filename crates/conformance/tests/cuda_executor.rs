@@ -19,7 +19,7 @@ use warploom_conformance::ops::products;
 use warploom_conformance::run::{Case, compare, run};
 use warploom_cuda::{CUBLASLT_VARIABLE, CUDNN_VARIABLE, Cuda};
 use warploom_device::Target;
-use warploom_emulate::is_available;
+use warploom_emulate::{EMULATION, is_available};
 use warploom_graph::convolve::{ConvolveAxes, SpatialWindow};
 use warploom_graph::gradient::vjp;
 use warploom_graph::interpret::Array;
@@ -40,9 +40,10 @@ fn on_the_machine(scenario: &str, environment: &[(&str, &str)]) -> Option<Outcom
         ("cudnn.c", "libcudnn.so.9"),
     ];
     build(machine.path(), &libraries)?;
-    let header = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../emulate/src/emulation.hpp"));
+    let header = kernels.path().join("emulation.hpp");
+    fs::write(&header, EMULATION).unwrap();
     let text = |path: &Path| path.to_str().unwrap().to_owned();
-    let (header, kernels, cache) = (text(header), text(kernels.path()), text(cache.path()));
+    let (header, kernels, cache) = (text(&header), text(kernels.path()), text(cache.path()));
     let mut all = vec![
         ("FAKE_EMULATION", header.as_str()),
         ("FAKE_KERNELS", &kernels),

@@ -30,7 +30,8 @@ const FLAGS: [&str; 7] = [
     "-w",
 ];
 
-const EMULATION: &str = concat!(include_str!("emulation.hpp"), "\n", include_str!("warp.hpp"));
+/// The header with which kernels are ordinary C++: threads as fibers, warps, barriers, copies.
+pub const EMULATION: &str = concat!(include_str!("emulation.hpp"), "\n", include_str!("warp.hpp"));
 
 /// What stands in sources whose threads wait for each other.
 const WAITS: [&str; 3] = ["__sync", "_sync(", "emulation::"];

@@ -9,7 +9,7 @@ mod nvrtc;
 mod sanitized;
 mod sweep;
 
-pub use build::is_available;
+pub use build::{EMULATION, is_available};
 pub use executor::{Emulated, LIMITS};
 pub use nvrtc::{Built, Nvrtc};
 pub use sanitized::sanitized;

@@ -164,7 +164,6 @@ impl Planning<'_> {
         if let Some(pieces) = self.by_a_library(step)? {
             return Ok(pieces);
         }
-        step.refuse_tf32()?;
         product::pieces(context, &mut |name| self.ordinal(name), operands, epilogue, workspace)
     }
 

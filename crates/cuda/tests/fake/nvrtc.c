@@ -44,7 +44,8 @@ static unsigned emulated(struct program *program, const char *header, const char
              "-o %s.so - >%s.log 2>&1", path, path);
     FILE *compiler = popen(command, "w");
     if (!compiler) return 6;
-    fprintf(compiler, text, header, program->source, strstr(program->source, "__syncthreads") != NULL);
+    int waits = strstr(program->source, "__sync") || strstr(program->source, "_sync(") || strstr(program->source, "emulation::");
+    fprintf(compiler, text, header, program->source, waits);
     if (pclose(compiler) != 0) return 6;
     const char *at = strstr(program->source, "__global__");
     at = at ? strstr(at, " kernel_main(") : NULL;
