@@ -159,9 +159,7 @@ impl Context {
             return Ok(());
         }
         let Some((number, event)) = other.at_least(number) else { return Ok(()) };
-        let api = self.device.enter()?;
-        // SAFETY: both live; the event was recorded on the other queue.
-        self.device.done("to order its queues", unsafe { (api.stream_wait)(stream.raw, event.raw, 0) })?;
+        event.hold(&self.device, stream.raw)?;
         queue.awaits = number;
         Ok(())
     }

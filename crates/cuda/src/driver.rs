@@ -4,11 +4,13 @@ mod api;
 mod error;
 mod gpus;
 mod handles;
+mod peers;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
-use cudarc::driver::sys::{CUcontext, CUdevice, CUmemPool_attribute};
+use cudarc::driver::sys::{CUcontext, CUdevice, CUmemPool_attribute, CUmemoryPool};
 use warploom_device::DeviceError;
 
 use crate::health::Health;
@@ -93,6 +95,8 @@ pub(crate) struct Device {
     pub health: Health,
     raw: CUdevice,
     context: CUcontext,
+    /// GPUs whose memory this one was let at, or cannot reach.
+    peers: Mutex<BTreeSet<CUdevice>>,
 }
 
 // SAFETY: the driver's handles may be used from any thread, several at once (CUDA programming guide, driver API).
@@ -110,16 +114,24 @@ impl Device {
         if answer != 0 {
             return Err(DeviceError::Failed(refusal(driver, &gpu, "to open it", answer)));
         }
-        let device = Device { driver: driver.clone(), gpu, health: Health::default(), raw, context };
+        let (health, peers) = Default::default();
+        let device = Device { driver: driver.clone(), gpu, health, raw, context, peers };
         device.keep_memory()?;
         Ok(Arc::new(device))
     }
 
-    fn keep_memory(&self) -> Result<(), DeviceError> {
+    /// Where all of its memory is allocated.
+    fn pool(&self) -> Result<CUmemoryPool, DeviceError> {
         let api = self.enter()?;
-        let (mut pool, mut bytes) = (std::ptr::null_mut(), KEPT_BYTES);
+        let mut pool = std::ptr::null_mut();
         // SAFETY: `pool` is written to.
         self.done("its memory pool", unsafe { (api.device_pool)(&raw mut pool, self.raw) })?;
+        Ok(pool)
+    }
+
+    fn keep_memory(&self) -> Result<(), DeviceError> {
+        let (pool, mut bytes) = (self.pool()?, KEPT_BYTES);
+        let api = &self.driver.api;
         let threshold = CUmemPool_attribute::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD as u32;
         // SAFETY: the attribute's value is 64 bits, read during the call.
         self.done("its memory pool", unsafe { (api.pool_set)(pool, threshold, (&raw mut bytes).cast()) })

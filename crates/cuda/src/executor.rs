@@ -18,6 +18,7 @@ use crate::executable::Ready;
 use crate::kernels::Kernels;
 use crate::memory::GpuMemory;
 use crate::nvrtc::Compiler;
+use crate::peers;
 use crate::search::Search;
 use crate::transfer::Transfer;
 use crate::vendor::Vendor;
@@ -156,6 +157,22 @@ impl Executor for Cuda {
         let source = GpuMemory::of(source, &self.context)?;
         let _span = copy("on the device", bytes);
         self.transfer.copy(source, GpuMemory::of(destination, &self.context)?, bytes)
+    }
+
+    fn receive(
+        &self,
+        source: &Memory,
+        destination: &Memory,
+        bytes: usize,
+    ) -> Result<Option<Token>, DeviceError> {
+        let destination = GpuMemory::of(destination, &self.context)?;
+        let Some(source) = source.as_any().downcast_ref::<GpuMemory>() else { return Ok(None) };
+        if Arc::ptr_eq(&source.block.context, &self.context) {
+            let _span = copy("on the device", bytes);
+            return self.transfer.copy(source, destination, bytes).map(Some);
+        }
+        let _span = copy("from another GPU", bytes);
+        peers::receive(source, destination, bytes)
     }
 
     fn prepare(&self, program: Arc<Program>) -> Result<Arc<dyn Executable>, DeviceError> {

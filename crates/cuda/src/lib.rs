@@ -4,7 +4,7 @@
 //! [`Search`] finds NVIDIA's libraries, all of which are loaded when a device is opened: a program starts without any.
 //! [`CudaCpp`] spells kernels, with the functions of `library`; [`Compiler`] makes them ready for the driver, [`Cache`] keeps
 //! them; `vendor` gives products to cuBLASLt and convolutions to cuDNN where they are there, by `matrices` and `convolutions`. `executable` records a launch as one graph for each set of memories; `context` orders what is queued, uploads on a
-//! queue beside that of computation; `transfer` copies between host and device, `faults` tells what kernels noted, `health`
+//! queue beside that of computation; `transfer` copies between host and device, `peers` from one GPU to another, `faults` tells what kernels noted, `health`
 //! the loss of the device. `driver` is all that is called of NVIDIA's driver.
 //!
 //! No GPU has run this yet. The host's side is tested against a driver that records what it is asked for.
@@ -24,6 +24,7 @@ mod library;
 mod matrices;
 mod memory;
 mod nvrtc;
+mod peers;
 mod prepare;
 mod search;
 mod timed;

@@ -10,7 +10,7 @@ use crate::context::{Context, Touched};
 
 /// Zeroed memory of the stream-ordered allocator, given back when all that was queued for it is done.
 pub(crate) struct Block {
-    context: Arc<Context>,
+    pub context: Arc<Context>,
     pub pointer: u64,
     /// Bytes that kernels may touch: whole words.
     pub bytes: usize,

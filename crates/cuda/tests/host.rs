@@ -4,7 +4,10 @@ mod support;
 
 use std::path::Path;
 
-use support::{Folder, Outcome, again, build, dispatch, gather, increment, launch, machine, program, step};
+use support::{
+    Folder, Outcome, again, build, dispatch, fail_each_call, gather, increment, is_of_the_end, launch,
+    machine, program, step, tell,
+};
 use warploom_cuda::Cuda;
 use warploom_device::{DeviceError, EnergyCounter, Executor, Memory};
 use warploom_gpu::{Node, Plan};
@@ -41,28 +44,10 @@ fn train() -> Result<(), DeviceError> {
     Ok(())
 }
 
-fn tell(result: Result<(), DeviceError>) {
-    match result {
-        Ok(()) => println!("done"),
-        Err(error) => println!("error: {error}"),
-    }
-}
-
 #[test]
 #[ignore = "run in a process of its own"]
 fn scenario_train() {
     tell(train());
-}
-
-/// Whether a call gives something back.
-fn is_freeing(line: &str) -> bool {
-    ["destroy", "free", "unload", "release"].iter().any(|part| line.contains(part))
-}
-
-/// Whether a call only gives something back, or belongs to that.
-fn is_of_the_end(line: &str) -> bool {
-    let parts = ["context_set", "stream_wait", "stream_synchronize", "event_synchronize", "left"];
-    is_freeing(line) || parts.iter().any(|part| line.starts_with(part))
 }
 
 fn trained(environment: &[(&str, &str)]) -> Option<Outcome> {
@@ -172,34 +157,9 @@ fn memory_is_given_back_after_what_uses_it() {
 
 #[test]
 fn each_call_that_fails_is_a_clean_error() {
-    let Some(outcome) = trained(&[]) else { return };
-    let calls =
-        outcome.log.iter().filter(|line| !line.starts_with("left") && !line.starts_with("compile")).count();
+    let Some(folder) = machine() else { return };
+    let calls = fail_each_call("scenario_train", folder, &[]);
     assert!(calls > 100, "{calls}");
-    let mut told = 0;
-    for call in 1..=calls {
-        let number = call.to_string();
-        // Freeing comes at the end, where nobody is left to tell.
-        let Some(outcome) = trained(&[("FAKE_FAIL", &number)]) else { return };
-        outcome.assert_clean();
-        let position = outcome.log.iter().position(|line| line.ends_with(" = 1")).unwrap();
-        let failed = &outcome.log[position];
-        if outcome.error().is_empty() {
-            // Giving something back, now or at the end, tells nobody.
-            let gives_back = outcome.log[position..=position + 1].iter().any(|line| is_freeing(line));
-            let ends = outcome.log[position..].iter().all(|line| is_of_the_end(line));
-            assert!(gives_back || ends, "call {call}, {failed}, failed and nobody was told");
-            continue;
-        }
-        told += 1;
-        let error = outcome.error();
-        assert!(
-            error.contains("refused") || error.contains("does not tell"),
-            "call {call}, {failed}: {error}"
-        );
-        assert!(error.contains("CUDA_ERROR_FAKE (1, the fake driver's reason); "), "call {call}: {error}");
-    }
-    assert!(told * 2 > calls, "{told} of {calls}");
 }
 
 #[test]

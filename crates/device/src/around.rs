@@ -42,6 +42,15 @@ impl<T: Around> Executor for T {
         self.inner().copy(source, destination, bytes)
     }
 
+    fn receive(
+        &self,
+        source: &Memory,
+        destination: &Memory,
+        bytes: usize,
+    ) -> Result<Option<Token>, DeviceError> {
+        self.inner().receive(source, destination, bytes)
+    }
+
     fn prepare(&self, program: Arc<Program>) -> Result<Arc<dyn Executable>, DeviceError> {
         self.ready(program)
     }

@@ -117,6 +117,18 @@ pub trait Executor: Send + Sync {
     fn download(&self, memory: &Memory, offset: usize, bytes: &mut [u8]) -> Result<(), DeviceError>;
     /// Device to device, the first `bytes` bytes.
     fn copy(&self, source: &Memory, destination: &Memory, bytes: usize) -> Result<Token, DeviceError>;
+    /// From memory that another executor made to memory of this one, the first `bytes` bytes, after what was launched for either
+    /// before; both may be used and dropped as soon as this returns, and the token is this executor's. Nothing is done and none
+    /// is given where the two devices do not reach each other: then the bytes go through the host.
+    fn receive(
+        &self,
+        source: &Memory,
+        destination: &Memory,
+        bytes: usize,
+    ) -> Result<Option<Token>, DeviceError> {
+        let _ = (source, destination, bytes);
+        Ok(None)
+    }
     /// Makes a program ready to run.
     fn prepare(&self, program: Arc<Program>) -> Result<Arc<dyn Executable>, DeviceError>;
     /// Returns when the token's work is done, with what failed in it.

@@ -31,12 +31,7 @@ impl Tensor {
         Tensor::try_from_bytes(dtype, shape, bytes, origin).unwrap_or_else(Tensor::failed)
     }
 
-    pub(crate) fn try_from_bytes(
-        dtype: DType,
-        shape: &[usize],
-        bytes: &[u8],
-        origin: Origin,
-    ) -> Result<Tensor, Error> {
+    fn try_from_bytes(dtype: DType, shape: &[usize], bytes: &[u8], origin: Origin) -> Result<Tensor, Error> {
         let fail = |message: String| Error::at("from_bytes", message, &origin);
         let wanted = shape.iter().try_fold(dtype.bytes(), |n, extent| n.checked_mul(*extent));
         if wanted != Some(bytes.len()) {

@@ -26,8 +26,28 @@ pub(crate) fn read(tensor: &Tensor, bytes: &mut [u8], line: Line) -> Result<(), 
     let device = tensor.device()?;
     // Held while reading: a launch might overwrite a variable's version.
     let _launcher = device.launcher();
-    let memory = tensor.memory().ok_or_else(|| Error::at_line("look", "the value was not made", line))?;
-    Ok(device.executor().download(&memory, 0, bytes)?)
+    Ok(device.executor().download(&made(tensor, line)?, 0, bytes)?)
+}
+
+/// Runs what `tensor` needs and copies its bytes to memory of another device, through the host where the devices do not reach
+/// each other.
+pub(crate) fn send(tensor: &Tensor, device: &Device, memory: &Memory, line: Line) -> Result<(), Error> {
+    evaluate(std::slice::from_ref(tensor), line)?;
+    let (from, to) = (tensor.device()?, device.executor());
+    // As for reading.
+    let _launcher = from.launcher();
+    let (source, bytes) = (made(tensor, line)?, tensor.ty().bytes());
+    if to.receive(&source, memory, bytes)?.is_none() {
+        let mut staged = vec![0; bytes];
+        from.executor().download(&source, 0, &mut staged)?;
+        to.upload(memory, 0, &staged)?;
+    }
+    Ok(())
+}
+
+/// Where the value of a tensor that was evaluated is.
+fn made(tensor: &Tensor, line: Line) -> Result<Memory, Error> {
+    tensor.memory().ok_or_else(|| Error::at_line("look", "the value was not made", line))
 }
 
 /// Runs what `roots`, all of one device, need, with the device's pending assignments, and waits for it.

@@ -210,11 +210,16 @@ impl Tensor {
         if self.is_failed() || self.0.device.as_ref() == Some(device) {
             return self.clone();
         }
-        let origin = scope::origin();
-        let moved = self.bytes_at(Location::caller()).and_then(|bytes| {
-            device.scope(|| Tensor::try_from_bytes(self.0.ty.dtype, &self.0.ty.shape, &bytes, origin))
-        });
-        moved.unwrap_or_else(Tensor::failed)
+        self.moved(device, Location::caller()).unwrap_or_else(Tensor::failed)
+    }
+
+    #[track_caller]
+    fn moved(&self, device: &Device, line: &'static Location<'static>) -> Result<Tensor, Error> {
+        let (origin, ty) = (scope::origin(), self.ty());
+        device.check_dtype(ty.dtype).map_err(|message| Error::at("to", message, &origin))?;
+        let memory = device.allocate(ty.bytes())?;
+        evaluate::send(self, device, &memory, line)?;
+        Ok(Tensor::leaf(ty.clone(), memory, None, origin, Some(device.clone())))
     }
 
     /// Where the value is, if it is anywhere.

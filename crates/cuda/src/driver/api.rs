@@ -7,8 +7,8 @@ use std::ffi::{c_char, c_int, c_uint, c_ulonglong, c_void};
 use std::path::Path;
 
 use cudarc::driver::sys::{
-    CUcontext, CUdevice, CUdeviceptr, CUevent, CUfunction, CUgraph, CUgraphExec, CUmemoryPool, CUmodule,
-    CUstream,
+    CUcontext, CUdevice, CUdeviceptr, CUevent, CUfunction, CUgraph, CUgraphExec, CUmemAccessDesc,
+    CUmemoryPool, CUmodule, CUstream,
 };
 
 /// What a function of the driver answers; 0 is success.
@@ -60,6 +60,8 @@ functions! {
     device_memory = "cuDeviceTotalMem_v2" (*mut usize, CUdevice) -> Code;
     device_pool = "cuDeviceGetDefaultMemPool" (*mut CUmemoryPool, CUdevice) -> Code;
     pool_set = "cuMemPoolSetAttribute" (CUmemoryPool, c_uint, *mut c_void) -> Code;
+    pool_open = "cuMemPoolSetAccess" (CUmemoryPool, *const CUmemAccessDesc, usize) -> Code;
+    reaches = "cuDeviceCanAccessPeer" (*mut c_int, CUdevice, CUdevice) -> Code;
     context_retain = "cuDevicePrimaryCtxRetain" (*mut CUcontext, CUdevice) -> Code;
     context_release = "cuDevicePrimaryCtxRelease_v2" (CUdevice) -> Code;
     context_set = "cuCtxSetCurrent" (CUcontext) -> Code;
@@ -80,6 +82,8 @@ functions! {
     copy_in = "cuMemcpyHtoDAsync_v2" (CUdeviceptr, *const c_void, usize, CUstream) -> Code;
     copy_out = "cuMemcpyDtoHAsync_v2" (*mut c_void, CUdeviceptr, usize, CUstream) -> Code;
     copy_within = "cuMemcpyDtoDAsync_v2" (CUdeviceptr, CUdeviceptr, usize, CUstream) -> Code;
+    copy_between = "cuMemcpyPeerAsync"
+        (CUdeviceptr, CUcontext, CUdeviceptr, CUcontext, usize, CUstream) -> Code;
     module_load = "cuModuleLoadData" (*mut CUmodule, *const c_void) -> Code;
     module_unload = "cuModuleUnload" (CUmodule) -> Code;
     module_function = "cuModuleGetFunction" (*mut CUfunction, CUmodule, *const c_char) -> Code;

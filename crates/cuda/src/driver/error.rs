@@ -31,6 +31,11 @@ pub(crate) fn is_fatal(code: Code) -> bool {
     FATAL.contains(&code)
 }
 
+/// Whether the driver does not do this between two GPUs: PEER_ACCESS_UNSUPPORTED, NOT_SUPPORTED.
+pub(crate) fn is_unsupported(code: Code) -> bool {
+    matches!(code, 217 | 801)
+}
+
 /// `CUDA_ERROR_OUT_OF_MEMORY (2, out of memory)`.
 pub(crate) fn describe(api: &Api, code: Code) -> String {
     let text = |ask: unsafe extern "C" fn(Code, *mut *const c_char) -> Code| {

@@ -110,6 +110,13 @@ impl Event {
         self.device.done("to mark its work", unsafe { (api.event_record)(self.raw, stream) })
     }
 
+    /// Lets what is queued next on a stream, also one of another device, wait for it.
+    pub(crate) fn hold(&self, device: &Device, stream: CUstream) -> Result<(), DeviceError> {
+        let api = device.enter()?;
+        // SAFETY: both live; the stream is the device's.
+        device.done("to order its queues", unsafe { (api.stream_wait)(stream, self.raw, 0) })
+    }
+
     /// Milliseconds from another event to this; both are timed and have passed.
     pub(crate) fn since(&self, earlier: &Event) -> Result<f32, DeviceError> {
         let api = self.device.enter()?;

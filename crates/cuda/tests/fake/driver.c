@@ -2,16 +2,18 @@
  *
  * FAKE_LOG        the file that calls are appended to
  * FAKE_VERSION    the version of CUDA it says it is of, 13000 unless set
- * FAKE_DEVICES    how many GPUs it lists, 1 unless set
+ * FAKE_DEVICES    how many GPUs it lists, 1 unless set, 8 at most
+ * FAKE_PEERS      whether they reach each other, 1 unless set
  * FAKE_INIT       what cuInit answers, 0 unless set
  * FAKE_FAIL       the number of the call that fails, from 1; calls that explain codes do not count
- * FAKE_CODE       what it answers, 1 unless set; codes from 700 on are sticky: every later call answers so too
+ * FAKE_CODE       what it answers, 1 unless set; codes of 7xx are sticky: every later call answers so too
  * FAKE_LOSE       a file; once it exists, every call answers 700
  *
  * A module "library=PATH args=N" is a kernel compiled for the host, see nvrtc.c. Else it is a text "args=N add=K" : its kernel adds K to the first word of its last argument, with "args=N fault=K" it
  * reports the first word of its first argument to its last where that is K or more. Any other does nothing. Kernels of graphs run when the
  * graph is launched, and so does the work that other libraries give to a queue. At the end the log says what is left. */
 #include <dlfcn.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,11 +27,15 @@ typedef const char *launch(void *const *args, const unsigned *groups, unsigned t
 struct module { int args; unsigned add, fault; void *library; launch *launch; };
 struct kernel { struct module *module; void (*work)(const void *); unsigned groups[3], threads; uint64_t args[MOST]; };
 struct graph { int count; struct kernel kernels[4096]; };
-struct event { int stream, record; };
-struct stream { int id, records; struct graph *capture; };
+struct gpu { int index; };
+struct event { const struct gpu *gpu; int stream, record; };
+struct stream { const struct gpu *gpu; int id, records; struct graph *capture; };
 
-static int calls, sticky, streams;
-static int memories, pinned, modules, graphs, executables, events, live_streams, contexts;
+static struct gpu gpus[] = { { 0 }, { 1 }, { 2 }, { 3 }, { 4 }, { 5 }, { 6 }, { 7 } };
+/* Whose context is the thread's. */
+static _Thread_local struct gpu *current;
+static atomic_int calls, sticky, streams;
+static atomic_int memories, pinned, modules, graphs, executables, events, live_streams, contexts;
 
 static long number(const char *name, long otherwise) {
     const char *text = getenv(name);
@@ -47,12 +53,12 @@ static void note(const char *text) {
 
 static code called(const char *name, const char *about) {
     char line[1024];
-    calls++;
+    int call = ++calls;
     if (!sticky && getenv("FAKE_LOSE") && access(getenv("FAKE_LOSE"), F_OK) == 0) sticky = 700;
     code answer = sticky;
-    if (!answer && calls == number("FAKE_FAIL", 0)) {
+    if (!answer && call == number("FAKE_FAIL", 0)) {
         answer = number("FAKE_CODE", 1);
-        if (answer >= 700) sticky = answer;
+        if (answer / 100 == 7) sticky = answer;
     }
     snprintf(line, sizeof line, answer ? "%s %s = %u" : "%s %s", name, about, answer);
     note(line);
@@ -106,17 +112,34 @@ code cuDeviceGetAttribute(int *value, unsigned attribute, int device) {
     }
     return 0;
 }
-code cuDeviceGetDefaultMemPool(void **pool, int device) { (void)device; CHECK(called("device_pool", "")); *pool = &calls; return 0; }
+code cuDeviceGetDefaultMemPool(void **pool, int device) { CHECK(called("device_pool", "")); *pool = &gpus[device]; return 0; }
 code cuMemPoolSetAttribute(void *pool, unsigned attribute, void *value) { (void)pool; (void)attribute; (void)value; return called("pool_set", ""); }
 
-code cuDevicePrimaryCtxRetain(void **context, int device) { (void)device; CHECK(called("context_retain", "")); contexts++; *context = &contexts; return 0; }
+code cuDevicePrimaryCtxRetain(void **context, int device) { CHECK(called("context_retain", "")); contexts++; *context = &gpus[device]; return 0; }
 code cuDevicePrimaryCtxRelease_v2(int device) { (void)device; contexts--; return called("context_release", ""); }
-code cuCtxSetCurrent(void *context) { (void)context; return called("context_set", ""); }
+code cuCtxSetCurrent(void *context) { CHECK(called("context_set", "")); current = context; return 0; }
+
+/* An access of device memory of CUDA's: a kind of place, its number, what is allowed. */
+struct access { unsigned kind; int device; unsigned flags; };
+code cuMemPoolSetAccess(void *pool, const struct access *access, size_t count) {
+    char about[64];
+    snprintf(about, sizeof about, "gpu%d to gpu%d", ((struct gpu *)pool)->index, access->device);
+    CHECK(called("pool_open", about));
+    return count == 1 && access->kind == 1 && access->flags == 3 ? 0 : 1;
+}
+code cuDeviceCanAccessPeer(int *reaches, int device, int other) {
+    char about[64];
+    snprintf(about, sizeof about, "gpu%d gpu%d", device, other);
+    CHECK(called("reaches", about));
+    *reaches = device != other && number("FAKE_PEERS", 1);
+    return 0;
+}
 
 code cuStreamCreate(void **stream, unsigned flags) {
     (void)flags;
     CHECK(called("stream_create", ""));
     struct stream *made = calloc(1, sizeof *made);
+    made->gpu = current;
     made->id = ++streams;
     live_streams++;
     *stream = made;
@@ -131,14 +154,24 @@ code cuStreamWaitEvent(void *stream, void *event, unsigned flags) {
 }
 code cuStreamSynchronize(void *stream) { return stream_called("stream_synchronize", stream, ""); }
 
-code cuEventCreate(void **event, unsigned flags) { (void)flags; CHECK(called("event_create", "")); events++; *event = calloc(1, sizeof(struct event)); return 0; }
+code cuEventCreate(void **event, unsigned flags) { 
+    (void)flags;
+    CHECK(called("event_create", ""));
+    events++;
+    struct event *made = calloc(1, sizeof *made);
+    made->gpu = current;
+    *event = made;
+    return 0;
+}
 code cuEventDestroy_v2(void *event) { events--; free(event); return called("event_destroy", ""); }
 code cuEventRecord(void *event, void *stream) {
     struct stream *on = stream;
     char about[32];
     snprintf(about, sizeof about, "#%d", on->records + 1);
     CHECK(stream_called("event_record", stream, about));
-    *(struct event *)event = (struct event){ on->id, ++on->records };
+    /* CUDA_ERROR_INVALID_HANDLE */
+    if (((struct event *)event)->gpu != on->gpu) return 400;
+    *(struct event *)event = (struct event){ on->gpu, on->id, ++on->records };
     return 0;
 }
 /* Every record takes a millisecond. */
@@ -176,6 +209,13 @@ code cuMemcpyHtoDAsync_v2(uint64_t to, const void *from, size_t bytes, void *str
 }
 code cuMemcpyDtoHAsync_v2(void *to, uint64_t from, size_t bytes, void *stream) { CHECK(stream_called("copy_out", stream, "")); memcpy(to, (void *)from, bytes); return 0; }
 code cuMemcpyDtoDAsync_v2(uint64_t to, uint64_t from, size_t bytes, void *stream) { CHECK(stream_called("copy_within", stream, "")); memcpy((void *)to, (void *)from, bytes); return 0; }
+code cuMemcpyPeerAsync(uint64_t to, const struct gpu *there, uint64_t from, const struct gpu *here, size_t bytes, void *stream) {
+    char about[64];
+    snprintf(about, sizeof about, "%zu gpu%d to gpu%d", bytes, here->index, there->index);
+    CHECK(stream_called("copy_between", stream, about));
+    memcpy((void *)to, (void *)from, bytes);
+    return 0;
+}
 
 code cuModuleLoadData(void **module, const void *image) {
     CHECK(called("module_load", ""));

@@ -1,12 +1,14 @@
 //! What the tests share: a machine with a driver but no GPU, and plans made by hand.
 #![allow(dead_code, unused_imports, reason = "each test binary uses a part")]
 
+mod failing;
 mod machine;
 
 use std::ffi::OsString;
 use std::path::Path;
 use std::sync::Arc;
 
+pub use failing::{fail_each_call, is_of_the_end, tell};
 pub use machine::{Folder, Outcome, again, build, machine};
 use warploom_cuda::Cuda;
 use warploom_device::{Bindings, DeviceError, Executable, Memory, Program, Token};
