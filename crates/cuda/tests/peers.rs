@@ -117,6 +117,18 @@ fn each_call_that_fails_is_a_clean_error() {
 }
 
 #[test]
+fn a_gpu_that_is_lost_on_the_way_leaves_nothing() {
+    let Some(whole) = gone(&[]) else { return };
+    for call in ["copy_between", "stream_wait s4", "event_record s4 #2", "stream_wait s1 for s4"] {
+        let number = 1 + whole.log.iter().position(|line| line.starts_with(call)).unwrap();
+        let failing = [TWO, ("FAKE_FAIL", &number.to_string()), ("FAKE_CODE", "700")];
+        let outcome = again("scenario_go", machine().unwrap(), &failing);
+        assert!(outcome.error().contains("was lost"), "{call}: {}", outcome.printed);
+        outcome.assert_clean();
+    }
+}
+
+#[test]
 fn a_driver_that_has_no_such_copies_leaves_them_to_the_host() {
     let Some(whole) = gone(&[]) else { return };
     let number = |call: &str| 1 + whole.log.iter().position(|line| line.starts_with(call)).unwrap();

@@ -43,6 +43,41 @@ fn without_a_driver_the_name_says_what_is_missing() {
     assert!(!outcome.printed.contains("best is cuda"), "{}", outcome.printed);
 }
 
+/// Bytes that a device's tensors came by from the host and went to it.
+fn through_the_host(device: &Device) -> (u64, u64) {
+    let statistics = device.statistics();
+    (statistics.uploaded_bytes, statistics.downloaded_bytes)
+}
+
+#[test]
+#[ignore = "run in a process of its own"]
+fn scenario_moves() {
+    let [cpu, first, second] = ["cpu", "cuda:0", "cuda:1"].map(|name| Device::named(name).unwrap());
+    let values: Vec<f32> = (0..1000).map(|i| i as f32).collect();
+    let there = cpu.scope(|| Tensor::from_slice(&values, &[1000])).to(&first);
+    let beyond = there.to(&second);
+    drop(there);
+    println!("{:?} {:?}", through_the_host(&first), through_the_host(&second));
+    let back = beyond.to(&cpu);
+    assert_eq!((back.to_vec::<f32>().unwrap(), beyond.device().unwrap()), (values, second));
+    println!("done");
+}
+
+#[test]
+fn tensors_move_between_gpus_past_the_host_where_the_driver_can() {
+    let Some(folder) = machine() else { return };
+    let moved = |more: &[(&str, &str)]| {
+        let outcome = again("scenario_moves", folder, &[&[("FAKE_DEVICES", "2")], more].concat());
+        assert!(outcome.printed.contains("done"), "{}", outcome.printed);
+        outcome
+    };
+    let whole = moved(&[]);
+    assert!(whole.printed.contains("(4000, 0) (0, 0)"), "{}", whole.printed);
+    let number = 1 + whole.log.iter().position(|line| line.starts_with("copy_between")).unwrap();
+    let without = moved(&[("FAKE_FAIL", &number.to_string()), ("FAKE_CODE", "217")]);
+    assert!(without.printed.contains("(4000, 4000) (4000, 0)"), "{}", without.printed);
+}
+
 /// Training steps with softmax cross-entropy, as the training loop runs them: two sets of inputs, one of which is filled while
 /// the other is computed with. A line in the driver's log separates them from what comes before and after.
 fn steps<O: Optimizer + 'static>(model: &Model, optimizer: O, shape: &[usize]) {
