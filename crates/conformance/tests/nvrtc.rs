@@ -3,14 +3,19 @@
 //!
 //! Skipped where NVRTC is not found, unless `WARPLOOM_REQUIRE_NVRTC` is 1. `WARPLOOM_PROGRAMS` says how many random programs.
 
+#[allow(dead_code, reason = "shared with the executor's own tests")]
+#[path = "../../cuda/tests/support/nvrtc.rs"]
+mod support;
+
 use std::collections::BTreeMap;
+use support::{ARCHITECTURES, Family, Sweep, compiler};
 use warploom_compile::Options;
 use warploom_conformance::generate::generate_of;
 use warploom_conformance::ops::{casts, elementwise, half_products, products};
 use warploom_conformance::run::compiled;
 use warploom_cuda::CudaCpp;
 use warploom_device::Target;
-use warploom_emulate::{ARCHITECTURES, Emulated, Family, LIMITS, Nvrtc};
+use warploom_emulate::{Emulated, LIMITS};
 use warploom_gpu::Limits;
 use warploom_graph::{Arithmetic, DType};
 
@@ -24,7 +29,7 @@ const PRODUCTS: [(DType, Arithmetic); 4] = [
 
 #[test]
 fn every_kernel_is_machine_code_without_spills() {
-    let Some(nvrtc) = Nvrtc::find() else { return };
+    let Some(compiler) = compiler() else { return };
     let programs = std::env::var("WARPLOOM_PROGRAMS").ok().and_then(|n| n.parse().ok()).unwrap_or(100);
     let mut kernels = BTreeMap::new();
     // With the least, every elementwise kernel that can crosses in vectors; with the most, none.
@@ -43,8 +48,8 @@ fn every_kernel_is_machine_code_without_spills() {
             kernels.extend(written.into_iter().map(|kernel| (kernel.source, kernel.name)));
         }
     }
-    println!("{} kernels for {ARCHITECTURES:?}", kernels.len());
-    let table = nvrtc.sweep(&kernels).expect("every kernel compiles");
+    println!("{} kernels for architectures {ARCHITECTURES:?}", kernels.len());
+    let table = Sweep::run(&compiler, &kernels).expect("every kernel compiles");
     println!("{table}");
     // 128 where an operand is copied beside the work; 255 are the most.
     assert!((1..=192).contains(&table.registers(Family::MatrixUnits)), "matrix units");

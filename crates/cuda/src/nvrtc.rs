@@ -137,33 +137,46 @@ impl Compiler {
     /// # Errors
     /// [`DeviceError::Unsupported`] with the kernel, the line and what the compiler says.
     pub fn compile(&self, name: &str, source: &str, architecture: u32) -> Result<Vec<u8>, DeviceError> {
-        let unsupported = |why: String| DeviceError::Unsupported(format!("kernel {name} {why}"));
+        let program = self.program(name, source, architecture, &[])?;
+        program
+            .cubin()
+            .map_err(|answer| unsupported(name, format!("gives no code: {}", self.explain(answer))))
+    }
+
+    /// What the assembler says of each kernel of a source: its registers, its stack, what it spills.
+    ///
+    /// # Errors
+    /// As [`Compiler::compile`].
+    pub fn assembled(&self, name: &str, source: &str, architecture: u32) -> Result<String, DeviceError> {
+        Ok(self.program(name, source, architecture, &["--ptxas-options=-v"])?.log())
+    }
+
+    fn program(
+        &self,
+        name: &str,
+        source: &str,
+        architecture: u32,
+        more: &[&str],
+    ) -> Result<Program<'_>, DeviceError> {
+        let unsupported = |why| unsupported(name, why);
         let text = CString::new(source).map_err(|_| unsupported("has a source with a zero in it".into()))?;
         let program = Program::new(&self.api, &text).map_err(|answer| {
             unsupported(format!("is not taken by its compiler: {}", self.explain(answer)))
         })?;
-        let options = [format!("--gpu-architecture=sm_{architecture}")];
-        let options: Vec<CString> = options
-            .into_iter()
-            .chain(OPTIONS.map(str::to_owned))
-            .map(|option| CString::new(option).unwrap_or_default())
-            .collect();
+        let architecture = format!("--gpu-architecture=sm_{architecture}");
+        let options = [architecture.as_str()].into_iter().chain(OPTIONS).chain(more.iter().copied());
+        let options: Vec<CString> = options.map(|option| CString::new(option).unwrap_or_default()).collect();
         let pointers: Vec<*const c_char> = options.iter().map(|option| option.as_ptr()).collect();
         // SAFETY: the program lives; as many options as are announced, each ending in 0, live through the call.
         let answer = unsafe { (self.api.compile)(program.raw, pointers.len() as c_int, pointers.as_ptr()) };
         match answer {
-            0 => {}
-            REJECTED => return Err(unsupported(rejection(source, &program.log()))),
+            0 => Ok(program),
+            REJECTED => Err(unsupported(rejection(source, &program.log()))),
             other => {
-                let log = program.log();
-                return Err(unsupported(format!(
-                    "does not compile: {}; {}",
-                    self.explain(other),
-                    log.trim()
-                )));
+                let (why, log) = (self.explain(other), program.log());
+                Err(unsupported(format!("does not compile: {why}; {}", log.trim())))
             }
         }
-        program.cubin().map_err(|answer| unsupported(format!("gives no code: {}", self.explain(answer))))
     }
 
     fn explain(&self, answer: c_uint) -> String {
@@ -175,6 +188,10 @@ impl Compiler {
         // SAFETY: as above.
         unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned()
     }
+}
+
+fn unsupported(name: &str, why: String) -> DeviceError {
+    DeviceError::Unsupported(format!("kernel {name} {why}"))
 }
 
 /// A source given to the compiler.

@@ -2,24 +2,13 @@
 
 mod support;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
 use support::Folder;
-use warploom_cuda::{Cache, Compiler, Search};
-
-/// NVRTC. Without one the test passes and says so, unless WARPLOOM_REQUIRE_NVRTC is set.
-fn compiler() -> Option<Compiler> {
-    let required = std::env::var_os("WARPLOOM_REQUIRE_NVRTC").is_some_and(|value| value == "1");
-    match Compiler::open(&Search::here(), None) {
-        Ok(compiler) => Some(compiler),
-        Err(error) if required => panic!("{error}"),
-        Err(error) => {
-            println!("skipped: {error}");
-            None
-        }
-    }
-}
+use support::nvrtc::{Sweep, compiler};
+use warploom_cuda::Cache;
 
 const SOURCE: &str = "extern \"C\" __global__ void kernel_main(const float* a0, const float* a1, float* a2) {
     const unsigned i = blockIdx.x * blockDim.x + threadIdx.x;
@@ -58,6 +47,32 @@ fn a_rejected_source_is_told_with_kernel_line_and_message() {
     }
     let error = compiler.compile("zero", "a\0b", 90).unwrap_err().to_string();
     assert!(error.contains("kernel zero has a source with a zero in it"), "{error}");
+}
+
+#[test]
+fn a_sweep_names_what_spills_and_what_is_rejected() {
+    let Some(compiler) = compiler() else { return };
+    // Two blocks that share a multiprocessor leave each thread 32 registers.
+    let greedy = SOURCE.replace("kernel_main", "__launch_bounds__(1024, 2) kernel_main").replace(
+        "a2[i] = a0[i] * a1[i] + a2[i];",
+        "float total0[64];
+    for (int j = 0; j < 64; j++) total0[j] = a0[i + j];
+    for (int j = 0; j < 64; j++) for (int k = 0; k < 64; k++) total0[k] = total0[k] * total0[(k + j) % 64] + a1[k];
+    for (int j = 0; j < 64; j++) a2[i + j] = total0[j];",
+    );
+    let sources = [(SOURCE.to_owned(), "small".to_owned()), (greedy, "greedy".to_owned())];
+    let table = Sweep::run(&compiler, &BTreeMap::from(sources.clone())).unwrap();
+    println!("{table}");
+    let spilling = table.spilling();
+    assert!(
+        spilling.len() == 2 && spilling.iter().all(|told| told.starts_with("greedy on sm_")),
+        "{spilling:?}"
+    );
+    let wrong = (SOURCE.replace("a0[i] *", "nothing[i] *"), "wrong".to_owned());
+    let error = Sweep::run(&compiler, &sources.into_iter().chain([wrong]).collect()).err().unwrap();
+    for part in ["for sm_80: ", "kernel wrong is rejected", "line 3", "nothing[i]"] {
+        assert!(error.contains(part), "{error}");
+    }
 }
 
 #[test]

@@ -96,7 +96,7 @@ fn launch(handle: *mut c_void, i: usize) -> Result<Launch, String> {
     Ok(unsafe { std::mem::transmute::<*mut c_void, Launch>(address) })
 }
 
-pub(crate) fn loader_error() -> String {
+fn loader_error() -> String {
     // SAFETY: gives null or a text that lives until the next call of the loader on this thread.
     let message = unsafe { libc::dlerror() };
     if message.is_null() {

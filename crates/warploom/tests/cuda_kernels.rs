@@ -2,6 +2,11 @@
 //! also run on the processor. Skipped without NVRTC or a C++ compiler, unless `WARPLOOM_REQUIRE_NVRTC` or `WARPLOOM_REQUIRE_CPP`
 //! is 1.
 
+#[allow(dead_code, reason = "shared with the executor's own tests")]
+#[path = "../../cuda/tests/support/nvrtc.rs"]
+mod nvrtc;
+
+use nvrtc::{Sweep, compiler};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use warploom::nn::losses::{cross_entropy, mean_squared_error};
@@ -9,7 +14,7 @@ use warploom::nn::models::{lenet, resnet18};
 use warploom::prelude::*;
 use warploom::tensor::{Precision, Recorded};
 use warploom_cuda::CudaCpp;
-use warploom_emulate::{Emulated, LIMITS, Nvrtc, is_available};
+use warploom_emulate::{Emulated, LIMITS, is_available};
 
 fn device() -> Device {
     Device::from_executor(Arc::new(Emulated::new(&CudaCpp, LIMITS)))
@@ -55,11 +60,11 @@ fn kernels(device: &Device) -> BTreeMap<String, String> {
 
 #[test]
 fn training_steps_in_every_precision_are_machine_code_without_spills() {
-    let Some(nvrtc) = Nvrtc::find() else { return };
+    let Some(compiler) = compiler() else { return };
     let in_precision = |precision| kernels(&device().with_precision(precision).unwrap());
     let kernels: BTreeMap<String, String> = Precision::ALL.into_iter().flat_map(in_precision).collect();
     println!("{} kernels", kernels.len());
-    let table = nvrtc.sweep(&kernels).unwrap();
+    let table = Sweep::run(&compiler, &kernels).unwrap();
     println!("{table}");
     assert!(table.spilling().is_empty(), "{:?} spill", table.spilling());
 }

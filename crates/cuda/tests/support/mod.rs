@@ -3,6 +3,7 @@
 
 mod failing;
 mod machine;
+pub mod nvrtc;
 
 use std::ffi::OsString;
 use std::path::Path;

@@ -1,16 +1,68 @@
-//! Many kernels compiled for several GPUs, and what they need there.
+//! NVRTC where it is installed; many kernels compiled for several GPUs, and what they need there.
 
-use crate::nvrtc::{Built, Nvrtc};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-use std::{fmt, panic, thread};
+use std::{env, fmt, panic, thread};
+
+use warploom_cuda::{Compiler, Search};
+use warploom_gpu::ENTRY;
 
 /// Generations of GPUs that kernels are compiled for: those of the years 2020 and 2022.
-pub const ARCHITECTURES: [&str; 2] = ["sm_80", "sm_90"];
+pub const ARCHITECTURES: [u32; 2] = [80, 90];
 
 /// Kernels that are compiled in one go.
 const TOGETHER: usize = 16;
+
+/// NVRTC. Without one tests pass and say so, unless `WARPLOOM_REQUIRE_NVRTC` is 1.
+pub fn compiler() -> Option<Compiler> {
+    let required = env::var_os("WARPLOOM_REQUIRE_NVRTC").is_some_and(|value| value == "1");
+    match Compiler::open(&Search::here(), None) {
+        Ok(compiler) => Some(compiler),
+        Err(error) if required => panic!("{error}"),
+        Err(error) => {
+            println!("skipped: {error}");
+            None
+        }
+    }
+}
+
+/// What the compiler made of a kernel.
+#[derive(Clone, Copy)]
+struct Built {
+    /// Registers of a thread.
+    registers: u32,
+    /// Bytes of a thread's own memory, for arrays that are indexed by what is not known beforehand.
+    stack: u32,
+    /// Bytes that are stored to memory and loaded again for want of registers.
+    spilled: u32,
+}
+
+/// Compiles kernels in one go: to begin takes as long as some kernels.
+fn build(compiler: &Compiler, sources: &[&str], architecture: u32) -> Result<Vec<Built>, String> {
+    let apart = |(i, source): (usize, &&str)| {
+        format!("#define {ENTRY} kernel{i}\nnamespace kernel_of_{i} {{\n{source}\n}}\n#undef {ENTRY}\n")
+    };
+    let source: String = sources.iter().enumerate().map(apart).collect();
+    let log = compiler.assembled("of several", &source, architecture).map_err(|error| error.to_string())?;
+    let built = |i: usize| {
+        let (_, after) = log.split_once(&format!("entry function 'kernel{i}'"))?;
+        let own = after.split("entry function '").next()?;
+        Some(Built {
+            registers: number_before(own, " registers")?,
+            stack: number_before(own, " bytes stack frame")?,
+            spilled: number_before(own, " bytes spill stores")?,
+        })
+    };
+    let untold = |i| format!("NVRTC does not tell what kernel {i} needs:\n{log}");
+    (0..sources.len()).map(|i| built(i).ok_or_else(|| untold(i))).collect()
+}
+
+/// The number that stands before a unit at its first mention.
+fn number_before(log: &str, unit: &str) -> Option<u32> {
+    let (before, _) = log.split_once(unit)?;
+    before.rsplit(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+}
 
 /// A kind of kernels, by how they are laid over a device.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -42,32 +94,32 @@ impl Family {
 
 /// What became of all kernels.
 pub struct Sweep {
-    rows: Vec<(Family, &'static str, String, Built)>,
+    rows: Vec<(Family, u32, String, Built)>,
     took: Duration,
 }
 
-impl Nvrtc {
+impl Sweep {
     /// Compiles kernels, given by source with a name each, for every one of [`ARCHITECTURES`], on as many threads as there are
     /// cores.
     ///
     /// # Errors
     /// What the compiler says of the first that it rejects.
-    pub fn sweep(&self, kernels: &BTreeMap<String, String>) -> Result<Sweep, String> {
+    pub fn run(compiler: &Compiler, kernels: &BTreeMap<String, String>) -> Result<Sweep, String> {
         let start = Instant::now();
         let all: Vec<(&String, &String)> = kernels.iter().collect();
-        let works: Vec<(&[(&String, &String)], &'static str)> = all
+        let works: Vec<(&[(&String, &String)], u32)> = all
             .chunks(TOGETHER)
             .flat_map(|some| ARCHITECTURES.map(|architecture| (some, architecture)))
             .collect();
         let next = AtomicUsize::new(0);
         let work = || {
             let mut rows = Vec::new();
-            while let Some((some, architecture)) = works.get(next.fetch_add(1, Ordering::Relaxed)) {
+            while let Some(&(some, architecture)) = works.get(next.fetch_add(1, Ordering::Relaxed)) {
                 let sources: Vec<&str> = some.iter().map(|(source, _)| source.as_str()).collect();
-                let built = self.compile(&sources, architecture);
-                let built = built.map_err(|e| self.blame(some, architecture).unwrap_or(e))?;
+                let built = build(compiler, &sources, architecture);
+                let built = built.map_err(|e| blame(compiler, some, architecture).unwrap_or(e))?;
                 let row = |((source, name), built): (&(&String, &String), Built)| {
-                    (Family::of(source), *architecture, (*name).clone(), built)
+                    (Family::of(source), architecture, (*name).clone(), built)
                 };
                 rows.extend(some.iter().zip(built).map(row));
             }
@@ -89,16 +141,6 @@ impl Nvrtc {
         Ok(Sweep { rows, took: start.elapsed() })
     }
 
-    /// What is wrong with the first of some kernels that is rejected alone.
-    fn blame(&self, kernels: &[(&String, &String)], architecture: &str) -> Option<String> {
-        kernels.iter().find_map(|(source, name)| {
-            let error = self.compile(&[source.as_str()], architecture).err()?;
-            Some(format!("{name} for {architecture}: {error}\n{source}"))
-        })
-    }
-}
-
-impl Sweep {
     /// Most registers of a thread of a family's kernels.
     pub fn registers(&self, family: Family) -> u32 {
         let of = self.rows.iter().filter(|(other, ..)| *other == family);
@@ -109,11 +151,19 @@ impl Sweep {
     pub fn spilling(&self) -> Vec<String> {
         let spills =
             |(family, _, _, built): &&(Family, _, _, Built)| *family != Family::Product && built.spilled > 0;
-        let told = |(_, architecture, name, built): &(_, &str, String, Built)| {
-            format!("{name} on {architecture}: {} bytes", built.spilled)
+        let told = |(_, architecture, name, built): &(_, u32, String, Built)| {
+            format!("{name} on sm_{architecture}: {} bytes", built.spilled)
         };
         self.rows.iter().filter(spills).map(told).collect()
     }
+}
+
+/// What is wrong with the first of some kernels that is rejected alone.
+fn blame(compiler: &Compiler, kernels: &[(&String, &String)], architecture: u32) -> Option<String> {
+    kernels.iter().find_map(|(source, name)| {
+        let error = compiler.compile(name, source, architecture).err()?;
+        Some(format!("for sm_{architecture}: {error}\n{source}"))
+    })
 }
 
 /// How many, by family and architecture, and the greediest of each.
@@ -126,7 +176,7 @@ impl fmt::Display for Sweep {
             let with = |of: fn(&Built) -> u32| rows.iter().filter(|row| of(&row.3) > 0).count();
             writeln!(
                 f,
-                "{family:?} {architecture}: {} kernels, {:.1} registers on average, {} with a stack, {} spill",
+                "{family:?} sm_{architecture}: {} kernels, {:.1} registers on average, {} with a stack, {} spill",
                 rows.len(),
                 sum(|built| built.registers) as f64 / rows.len() as f64,
                 with(|built| built.stack),
