@@ -69,13 +69,16 @@ fn casts_cross_in_vectors() {
     assert!(scalar.is_empty(), "{scalar:?} cross element by element");
 }
 
-/// Sums are exact, so that all tiles give the same bits, and one of them is compared with the interpreter.
-fn products_in_every_tile(dtype: DType, arithmetic: Arithmetic) {
+/// Invocations that fill a device, and workgroups along an axis: with few of these, launches go over several axes with
+/// workgroups to spare.
+const SHAPES: [(u32, u32); 3] = [(1 << 6, LIMITS.groups), (5000, 37), (5000, LIMITS.groups)];
+
+/// Sums are exact, so that all tiles give the same bits, and one of them is compared with the interpreter, the others with it.
+fn products_in_every_tile(dtype: DType, arithmetic: Arithmetic, others: &[(u32, u32)]) {
     let Some(mut device) = device(LIMITS) else { return };
     let cases = products(dtype, arithmetic);
     let first = check(&device, &cases);
-    // The last has launches over several axes, with workgroups to spare.
-    for (parallel, groups) in [(1 << 6, LIMITS.groups), (5000, LIMITS.groups), (5000, 37)] {
+    for &(parallel, groups) in others {
         device = device.with_limits(Limits { parallel, groups, ..LIMITS });
         let program =
             |(name, case): &(String, Case)| compiled(case, &device, Options::default()).expect(name).program;
@@ -90,24 +93,25 @@ fn products_in_every_tile(dtype: DType, arithmetic: Arithmetic) {
 
 #[test]
 fn products_of_f32_in_every_tile() {
-    products_in_every_tile(DType::F32, Arithmetic::Own);
+    products_in_every_tile(DType::F32, Arithmetic::Own, &SHAPES);
 }
 
 /// What these compute exactly on matrix units here, they must compute exactly on a GPU: only there are the layouts of
 /// matrices over a warp put to the proof.
 #[test]
 fn products_of_bf16_in_every_tile() {
-    products_in_every_tile(DType::BF16, Arithmetic::Wide);
+    products_in_every_tile(DType::BF16, Arithmetic::Wide, &SHAPES[..2]);
 }
 
+/// As of bf16, but for one instruction.
 #[test]
 fn products_of_f16_in_every_tile() {
-    products_in_every_tile(DType::F16, Arithmetic::Wide);
+    products_in_every_tile(DType::F16, Arithmetic::Wide, &[]);
 }
 
 #[test]
 fn products_of_tf32_in_every_tile() {
-    products_in_every_tile(DType::F32, Arithmetic::Tf32);
+    products_in_every_tile(DType::F32, Arithmetic::Tf32, &SHAPES[1..2]);
     let Some(device) = device(LIMITS) else { return };
     let rough = |arithmetic: Arithmetic| (format!("{arithmetic:?}"), rough_product(arithmetic));
     let outcomes = check(&device, &[rough(Arithmetic::Own), rough(Arithmetic::Tf32)]);
