@@ -15,6 +15,9 @@ use crate::Uncounted;
 /// Names another folder than `/sys/class/powercap`: in a container, where the host's lies.
 pub const FOLDER_VARIABLE: &str = "WARPLOOM_POWERCAP";
 
+/// A package that computes nothing uses watts: one whose counter stands still so long does not count.
+const STILL: Duration = Duration::from_secs(2);
+
 /// No processor package draws more watts: what says otherwise is no energy, and within a time in which a counter may have
 /// gone round at this power, nobody knows whether it did.
 const MOST_WATTS: u64 = 2000;
@@ -40,6 +43,7 @@ pub fn folder() -> PathBuf {
 #[derive(Debug)]
 pub struct Packages {
     packages: Vec<Package>,
+    began: Instant,
     /// Why the sum is not known any more.
     lost: Option<String>,
 }
@@ -85,7 +89,7 @@ impl Packages {
                 "{shown} has no energy counters of a processor; virtual machines often hide them"
             )));
         }
-        Ok(Packages { packages, lost: None })
+        Ok(Packages { packages, began: now, lost: None })
     }
 
     /// How many there are.
@@ -111,6 +115,14 @@ impl Packages {
         if let Err(why) = self.packages.iter_mut().try_for_each(|package| package.follow(now)) {
             self.lost = Some(why.clone());
             return Err(why);
+        }
+        let elapsed = now.saturating_duration_since(self.began);
+        if let Some(still) = self.packages.iter().find(|package| package.used == 0 && elapsed >= STILL) {
+            let counter = still.counter.display();
+            return Err(format!(
+                "{counter} did not move in {:.0} s: it does not count",
+                elapsed.as_secs_f64()
+            ));
         }
         Ok(self.packages.iter().map(|package| package.used as f64 * 1e-6).sum())
     }
@@ -148,7 +160,12 @@ impl Package {
     fn open(zone: &Path, now: Instant) -> Result<Package, (PathBuf, std::io::Error)> {
         let counter = zone.join("energy_uj");
         let last = number(counter.clone())?;
-        let range = number(zone.join("max_energy_range_uj"))?;
+        let limit = zone.join("max_energy_range_uj");
+        let range = number(limit.clone())?;
+        if range == 0 || last > range {
+            let what = format!("it holds {range}, and the counter {last}");
+            return Err((limit, std::io::Error::new(ErrorKind::InvalidData, what)));
+        }
         Ok(Package { counter, range, last, read: now, used: 0 })
     }
 

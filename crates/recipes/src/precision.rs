@@ -31,6 +31,12 @@ fn precision(asked: schema::Precision) -> Precision {
     }
 }
 
+/// What programs of the device run in, which may be more exact than what was asked for.
+pub(crate) fn effective(device: &Device) -> Precision {
+    let asked = device.precision();
+    asked.on(device.capabilities()).unwrap_or(asked)
+}
+
 /// What follows the device's name where it does not run f32 as asked: `, in bf16`.
 ///
 /// # Errors

@@ -8,7 +8,7 @@ use crate::memory::{Planned, memory_limit, memory_line, planned};
 use crate::model::{build, compile};
 use crate::over::{Over, check_epochs, check_kept};
 use crate::place::placed;
-use crate::precision::{device, numbers_line};
+use crate::precision::{device, effective, numbers_line};
 use crate::report::{Stages, report};
 use crate::schema::Recipe;
 use crate::source::{Splits, labelled};
@@ -21,7 +21,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Instant, SystemTime};
 use warploom_device::Verification;
 use warploom_nn::{Model, Parameters};
-use warploom_tensor::Recorded;
+use warploom_tensor::{Precision, Recorded};
 use warploom_trace::{self as trace, Track};
 use warploom_train::checkpoint::inspect;
 use warploom_train::weights::write_atomically;
@@ -305,6 +305,12 @@ pub struct Evaluated {
     pub learned_from: bool,
     /// What computing them used.
     pub energy: Energy,
+    /// The id of the device that computed them.
+    pub device: String,
+    /// What products ran in.
+    pub precision: Precision,
+    /// What follows for people where that is not f32 as asked: `, in bf16`.
+    pub numbers: String,
 }
 
 /// Scores of a run's weights on its test data, or on all examples of other `data`, which go through the stored transforms.
@@ -339,7 +345,15 @@ pub fn evaluate(folder: &RunFolder, recipe: &Recipe, data: Option<&Path>) -> Res
     let limit = memory_limit(recipe, &device)?.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
     let meter = meter(&device);
     let scores = device.with_memory_limit(limit, || model.evaluate_data(&test))?;
-    Ok(Evaluated { scores, examples: test.len(), learned_from, energy: meter.read() })
+    Ok(Evaluated {
+        scores,
+        examples: test.len(),
+        learned_from,
+        energy: meter.read(),
+        device: device.id().to_owned(),
+        precision: effective(&device),
+        numbers: numbers_line(&device)?,
+    })
 }
 
 /// The memory that training the recipe takes, and its training step. No memory of the device is used.

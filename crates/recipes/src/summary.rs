@@ -2,6 +2,7 @@
 
 use crate::energy::{Energy, figures, parts_object};
 use crate::folder::RunFolder;
+use crate::precision::effective;
 use crate::run::Kept;
 use serde_json::{Map, Value, json};
 use warploom_tensor::Device;
@@ -108,7 +109,11 @@ pub(crate) fn summary(
         "energy": parts_object(energy),
     });
     summary["batch"] = json!(history.plan().batch);
-    summary["precision"] = json!(device.precision().name());
+    let (asked, ran) = (device.precision(), effective(device));
+    summary["precision"] = json!(ran.name());
+    if asked != ran {
+        summary["precision_asked"] = json!(asked.name());
+    }
     if history.overflowed_steps() > 0 {
         summary["overflowed_steps"] = json!(history.overflowed_steps());
     }

@@ -17,6 +17,7 @@ use crate::totals::Totals;
 use crate::weighting::ClassWeights;
 use std::time::{Duration, Instant};
 use warploom_nn::{Gate, Mode, Model, Module};
+use warploom_tensor::Precision;
 use warploom_trace::{Track, span};
 
 /// How long the gate may go unlooked at: what is launched after it paused the steps is computed for nothing.
@@ -417,7 +418,13 @@ impl Now<'_, '_> {
             self.check_data()?;
             let origin =
                 self.history.not_finite.as_ref().map_or(String::new(), |origin| format!(" ({origin})"));
-            let message = format!("{what}; the training diverges: lower the learning rate{origin}");
+            let advice = match self.model.device().precision() {
+                Precision::F16 => {
+                    "compute in bf16, for numbers of f16 end at 65504, or lower the learning rate"
+                }
+                Precision::F32 | Precision::Tf32 | Precision::Bf16 => "lower the learning rate",
+            };
+            let message = format!("{what}; the training diverges: {advice}{origin}");
             return Err(Error::Diverged(message));
         }
         self.progress.say(&format!("{what}; if this goes on, lower the learning rate"));

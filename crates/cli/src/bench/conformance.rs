@@ -11,6 +11,9 @@ use warploom_conformance::suite::{Outcome, ops, products_and_rows, run_all, run_
 /// What it is called where it runs.
 pub const NAME: &str = "conformance";
 
+/// What its rows are called, in order.
+pub const PARTS: [&str; 3] = ["ops and casts", "products and rows", "random programs"];
+
 /// As many as the suite's longest runs.
 const PROGRAMS: u64 = 10_000;
 
@@ -18,9 +21,10 @@ const PROGRAMS: u64 = 10_000;
 pub fn run(setting: &Setting) -> Ended {
     let device = setting.device.executor().as_ref();
     let deadline = Instant::now() + Duration::from_secs_f64(setting.budget.min(1e6));
-    part("ops and casts", || run_all(ops(device), device, deadline));
-    part("products and rows", || run_all(products_and_rows(device), device, deadline));
-    part("random programs", || run_random(PROGRAMS, device, deadline));
+    let [singles, products, random] = PARTS;
+    part(singles, || run_all(ops(device), device, deadline));
+    part(products, || run_all(products_and_rows(device), device, deadline));
+    part(random, || run_random(PROGRAMS, device, deadline));
     Ok(ExitCode::SUCCESS)
 }
 

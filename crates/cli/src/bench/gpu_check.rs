@@ -38,6 +38,9 @@ const CONFORMANCE: f64 = 0.2;
 /// The most that one process may take of all the time: a first compilation by another framework takes a minute.
 const ONE: f64 = 0.25;
 
+/// Why something is left out at the end.
+const NO_TIME: &str = "no time was left";
+
 /// In the order of what there is to learn from them, should time run out.
 const WORKLOADS: [&str; 6] = ["W3", "W5", "W4", "W11", "W1", "W2"];
 
@@ -53,6 +56,18 @@ const PROGRAMS: [&str; 2] = ["W1", "W2"];
 pub fn run(given: &Bench) -> Ended {
     if !(given.minutes > 0.0 && given.minutes.is_finite()) {
         return Err(Error::invalid(format!("--minutes is {}; give more than 0", given.minutes)));
+    }
+    if let Some(ignored) = given.overrides.first() {
+        return Err(Error::invalid(format!("gpu-check takes no `{ignored}`: its work is fixed")));
+    }
+    if given.precision.is_some() {
+        return Err(Error::invalid(
+            "gpu-check takes no --precision: it measures in each that the device has",
+        ));
+    }
+    if given.out.extension().is_some_and(|ending| ending == "json") {
+        let out = given.out.display();
+        return Err(Error::invalid(format!("--out {out} is the page; its numbers go beside it, as .json")));
     }
     let device = Device::named(given.devices.as_deref().unwrap_or("gpu"))?;
     let peers = match &given.peers {
@@ -109,6 +124,12 @@ impl Check<'_> {
         let words = ["bench", super::conformance::NAME, "--here", "--budget", &budget, "--device", &id];
         // Programs under way when the budget ends go on to their end.
         self.found.conformance = self.own("conformance", &words, 2.0 * CONFORMANCE)?;
+        for name in super::conformance::PARTS {
+            let ran = |part: &Value| part["part"] == name && part["ran"].as_u64() > Some(0);
+            if !self.found.conformance.iter().any(ran) {
+                self.found.leave_out(name, NO_TIME);
+            }
+        }
         self.write()
     }
 
@@ -156,11 +177,14 @@ impl Check<'_> {
     fn timed(&mut self, name: &str, command: &mut Command, round: u64, precision: Precision) -> Result<bool> {
         if !self.fits(name) {
             if round == 0 {
-                self.found.leave_out(name, "no time was left");
+                self.found.leave_out(name, NO_TIME);
             }
             return Ok(false);
         }
         let rows = self.process(name, command, ONE)?;
+        if rows.is_empty() {
+            self.found.leave_out(name, "it printed no measurement");
+        }
         self.found.add_rows(rows, round, precision);
         Ok(true)
     }
@@ -180,6 +204,10 @@ impl Check<'_> {
     /// Runs a process for at most a share of all the time; the JSON values that it prints. What goes wrong is a finding.
     fn process(&mut self, name: &str, command: &mut Command, share: f64) -> Result<Vec<Value>> {
         let (now, end) = (Instant::now(), self.began + self.length);
+        if now >= end {
+            self.found.leave_out(name, NO_TIME);
+            return Ok(Vec::new());
+        }
         let deadline = end.min(now + self.length.mul_f64(share.min(1.0)));
         let since = self.began.elapsed().as_secs();
         note(format_args!("{:>2}:{:02} {name}", since / 60, since % 60));
@@ -191,7 +219,10 @@ impl Check<'_> {
         match ended.status {
             Some(status) if status.success() => {}
             Some(status) => self.found.leave_out(name, &format!("it ended with {status}{words}")),
-            None => self.found.leave_out(name, &format!("it took more than {} s", now.elapsed().as_secs())),
+            None => {
+                let seconds = now.elapsed().as_secs_f64();
+                self.found.leave_out(name, &format!("it was cut off after {seconds:.1} s"));
+            }
         }
         Ok(ended.lines.iter().filter_map(|line| serde_json::from_str(line).ok()).collect())
     }
@@ -209,15 +240,15 @@ impl Check<'_> {
     }
 
     fn end(&mut self) -> Ended {
+        self.found.is_finished = true;
         self.write()?;
-        let is_right = self.found.is_right();
         if self.given.json {
             line(self.found.to_json());
         } else {
             self.found.results().iter().for_each(|(name, value)| line(format_args!("{name}: {value}")));
             line(format_args!("the report is in {}", self.given.out.display()));
         }
-        Ok(if is_right { ExitCode::SUCCESS } else { ExitCode::from(WRONG) })
+        Ok(if self.found.is_wrong() { ExitCode::from(WRONG) } else { ExitCode::SUCCESS })
     }
 }
 

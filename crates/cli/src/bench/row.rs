@@ -35,6 +35,7 @@ pub fn emit(row: &Row<'_>, device: &Device, samples: &Samples, extra: Map<String
         "mode": row.mode,
         "device": device.id(),
         "threads": device.capabilities().threads,
+        "precision": device.precision().name(),
         "amp": if device.precision() == Precision::F32 { "none" } else { device.precision().name() },
         "workload": row.workload,
         "phase": row.phase,
@@ -67,8 +68,8 @@ pub fn not_built(workload: &Workload) -> Value {
 }
 
 /// Columns of [`readable`].
-pub const HEADINGS: [&str; 8] =
-    ["workload", "device", "phase", "mode", "batch", "median ms", "least ms", "samples/s"];
+pub const HEADINGS: [&str; 9] =
+    ["workload", "device", "precision", "phase", "mode", "batch", "median ms", "least ms", "samples/s"];
 
 /// The row for people.
 pub fn readable(value: &Value) -> Vec<String> {
@@ -80,7 +81,8 @@ pub fn readable(value: &Value) -> Vec<String> {
     if value.get("status").is_some() {
         return vec![text("workload"), text("status")];
     }
-    let keys = ["workload", "device", "phase", "mode", "batch", "ms_median", "ms_min", "samples_per_s"];
+    let keys =
+        ["workload", "device", "precision", "phase", "mode", "batch", "ms_median", "ms_min", "samples_per_s"];
     let mut row: Vec<String> = keys.iter().map(|key| text(key)).collect();
     for (key, unit) in
         [("final_loss", "final loss"), ("gflops", "GFLOP/s"), ("gbps", "GB/s"), ("kernels", "kernels a step")]

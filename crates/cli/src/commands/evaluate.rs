@@ -12,22 +12,25 @@ use warploom::recipes::{self, Evaluated, RunFolder, scores_object};
 pub fn evaluate(given: &Evaluate) -> Ended {
     end_at_once();
     let (folder, recipe) = RunFolder::open(&given.run, &given.overrides)?;
-    let Evaluated { scores, examples, learned_from, energy } =
-        recipes::evaluate(&folder, &recipe, given.data.as_deref())?;
+    let evaluated = recipes::evaluate(&folder, &recipe, given.data.as_deref())?;
+    let Evaluated { scores, examples, learned_from, energy, device, precision, numbers } = evaluated;
     if let Some(text) = folder.unfinished(&recipe) {
         note(text);
     }
     let plural = if examples == 1 { "" } else { "s" };
     let which = if learned_from { ", those learned from" } else { "" };
     if given.json {
-        let mut object = json!({ "metrics": { "test": scores_object(&scores) }, "examples": examples });
+        let mut object = json!({
+            "metrics": { "test": scores_object(&scores) }, "examples": examples, "device": device,
+            "precision": precision.name(),
+        });
         for (name, value) in figures(&energy, examples) {
             object[name] = value;
         }
         object["energy"] = parts_object(&energy);
         line(object);
     } else {
-        line(format_args!("test: {scores}  ({examples} example{plural}{which})"));
+        line(format_args!("test: {scores}  ({examples} example{plural}{which}{numbers})"));
         if let Some(known) = energy.known() {
             note(format_args!("energy: {known} (everything that ran there included)"));
         }

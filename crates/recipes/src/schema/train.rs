@@ -181,9 +181,9 @@ pub enum Precision {
     F32,
     /// f32 rounded to 11 bits of mantissa as it is multiplied, where the device can; elsewhere f32.
     Tf32,
-    /// The range of f32 with 8 bits of mantissa, in half the memory.
+    /// The range of f32 with 8 bits of mantissa, values between products in half the memory.
     Bf16,
-    /// 11 bits of mantissa, at most 65504, in half the memory; the loss is scaled.
+    /// 11 bits of mantissa, at most 65504, values between products in half the memory; the loss is scaled.
     F16,
 }
 

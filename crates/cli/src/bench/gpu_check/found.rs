@@ -13,6 +13,8 @@ pub struct Found {
     pub name: String,
     /// Whether other frameworks were asked for.
     pub has_peers: bool,
+    /// Whether it came to its end.
+    pub is_finished: bool,
     /// So long it took until now.
     pub seconds: f64,
     /// What `doctor` printed.
@@ -59,6 +61,7 @@ impl Found {
             id: device.id().to_owned(),
             name: device.capabilities().name.clone(),
             has_peers,
+            is_finished: false,
             seconds: 0.0,
             system: None,
             conformance: Vec::new(),
@@ -125,21 +128,30 @@ impl Found {
         compare(&self.rows)
     }
 
-    /// Whether all that ran was right, and something of each ran.
-    pub fn is_right(&self) -> bool {
-        let (ran, wrong) = self.conformed();
-        let (losses, memory) = (self.losses(), self.memory());
-        let all_same = !losses.is_empty() && losses.iter().all(Program::is_same);
-        ran > 0 && wrong.is_empty() && all_same && memory.iter().all(|of| of.planned == of.peak)
+    /// Whether anything that ran was wrong.
+    pub fn is_wrong(&self) -> bool {
+        let (_, wrong) = self.conformed();
+        let another = self.losses().iter().any(|of| !of.is_same());
+        !wrong.is_empty() || another || self.memory().iter().any(|of| of.planned != of.peak)
+    }
+
+    /// Whether the check came to its end, something of each part ran, and all of it was right.
+    fn is_right(&self) -> bool {
+        let ran = self.conformed().0 > 0 && !self.losses().is_empty() && !self.memory().is_empty();
+        self.is_finished && ran && !self.is_wrong()
     }
 
     /// What matters most: name and value.
     pub fn results(&self) -> Vec<(String, String)> {
         let (ran, wrong) = self.conformed();
         let (losses, memory) = (self.losses(), self.memory());
-        let count = |right: usize, all: usize| format!("{right} of {all}");
+        let count = |right: usize, all: usize| match all {
+            0 => "not examined".to_owned(),
+            all => format!("{right} of {all}"),
+        };
+        let ran = usize::try_from(ran).unwrap_or(usize::MAX);
         let mut results = vec![
-            ("programs as the reference".to_owned(), format!("{} of {ran}", ran - wrong.len() as u64)),
+            ("programs as the reference".to_owned(), count(ran.saturating_sub(wrong.len()), ran)),
             (
                 "losses as on the CPU".to_owned(),
                 count(losses.iter().filter(|of| of.is_same()).count(), losses.len()),
@@ -174,7 +186,7 @@ impl Found {
         let left_out = self.left_out.iter().map(|[what, why]| json!({ "what": what, "why": why }));
         json!({
             "device": self.id, "device_name": self.name, "version": env!("CARGO_PKG_VERSION"),
-            "ok": self.is_right(), "seconds": rounded(self.seconds, 1), "system": self.system,
+            "ok": self.is_right(), "finished": self.is_finished, "seconds": rounded(self.seconds, 1), "system": self.system,
             "conformance": self.conformance, "losses": losses.collect::<Vec<_>>(),
             "memory": memory.collect::<Vec<_>>(),
             "speed": self.speed().iter().map(Comparison::to_json).collect::<Vec<_>>(),

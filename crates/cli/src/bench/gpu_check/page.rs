@@ -15,7 +15,9 @@ pub fn sheet(found: &Found) -> Sheet {
         system(found),
         left_out(found),
     ];
-    let took = format!("{}:{:02} minutes", found.seconds as u64 / 60, found.seconds as u64 % 60);
+    let seconds = found.seconds as u64;
+    let state = if found.is_finished { "" } else { ", not finished" };
+    let took = format!("{}:{:02} minutes{state}", seconds / 60, seconds % 60);
     Sheet {
         kind: "check of a GPU".into(),
         name: format!("{} · {}", found.id, found.name),

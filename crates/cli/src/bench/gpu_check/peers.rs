@@ -1,7 +1,7 @@
 //! How the scripts of other frameworks are called for the same work.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use warploom::cuda::gpus;
 use warploom::tensor::{Device, Precision};
 use warploom::{Error, Result};
@@ -40,7 +40,7 @@ pub fn name(framework: &str, mode: &str) -> String {
 /// The peers of a folder, on a GPU of CUDA where there is one and ours is not the CPU.
 ///
 /// # Errors
-/// The folder has none of the scripts.
+/// The folder has none of the scripts; Python does not start.
 pub fn find(folder: &Path, python: &Path, device: &Device) -> Result<Vec<Peer>> {
     let has_cuda = device.id() != "cpu" && gpus().is_ok_and(|gpus| !gpus.is_empty());
     let found = MODES.into_iter().filter_map(|(name, script, mode, workloads)| {
@@ -54,6 +54,8 @@ pub fn find(folder: &Path, python: &Path, device: &Device) -> Result<Vec<Peer>> 
         let path = folder.display();
         return Err(Error::invalid(format!("--peers {path} has no bench_torch.py and no bench_jax.py")));
     }
+    let started = Command::new(python).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    started.map_err(Error::io("start", python))?;
     Ok(found)
 }
 
