@@ -30,7 +30,7 @@ const PRODUCTS: [(DType, Arithmetic); 4] = [
 #[test]
 fn every_kernel_is_machine_code_without_spills() {
     let Some(compiler) = compiler() else { return };
-    let programs = std::env::var("WARPLOOM_PROGRAMS").ok().and_then(|n| n.parse().ok()).unwrap_or(100);
+    let programs = std::env::var("WARPLOOM_PROGRAMS").ok().and_then(|n| n.parse().ok()).unwrap_or(50);
     let mut kernels = BTreeMap::new();
     // With the least, every elementwise kernel that can crosses in vectors; with the most, none.
     for parallel in [1 << 4, 5000, 1 << 16, 1 << 18] {
