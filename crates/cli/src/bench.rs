@@ -12,6 +12,7 @@ mod seed;
 mod workloads;
 
 use crate::args::Bench;
+use crate::child::this_program;
 use crate::commands::Ended;
 use crate::interrupt::end_at_once;
 use crate::output::{line, problem, table};
@@ -138,7 +139,7 @@ fn in_a_process(
 }
 
 fn start(workload: &Workload, device: &str, given: &Bench) -> Result<Child> {
-    let program = std::env::current_exe().map_err(Error::io("find", std::path::Path::new("this program")))?;
+    let program = this_program()?;
     let mut command = Command::new(&program);
     command.args(["bench", workload.id, "--here", "--json", "--device", device]);
     command.args(["--budget", &given.budget.unwrap_or(BUDGET).to_string()]).stdout(Stdio::piped());

@@ -1,6 +1,7 @@
 //! A process of its own for what may crash or hang, with a deadline.
 
 use std::io::{self, BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
@@ -17,6 +18,14 @@ pub struct Ended {
     pub last_words: Option<String>,
     /// Nothing where it had not ended in time and was killed.
     pub status: Option<ExitStatus>,
+}
+
+/// This program, to be started again.
+///
+/// # Errors
+/// The system does not say where it is.
+pub fn this_program() -> warploom::Result<PathBuf> {
+    std::env::current_exe().map_err(warploom::Error::io("find", Path::new("this program")))
 }
 
 /// Starts a process without input and follows it to its end or to the deadline.

@@ -107,6 +107,28 @@ fn a_counter_that_was_set_anew_is_no_energy() {
 }
 
 #[test]
+fn a_counter_that_stands_still_does_not_count() {
+    let (folder, begin) = (Folder::new(), Instant::now());
+    folder.zone("intel-rapl:0", "package-0", INTEL, 5);
+    let mut packages = find(&folder, begin);
+    assert_joules(packages.read(begin + SECOND), 0.0);
+    let why = packages.read(begin + 2 * SECOND).unwrap_err();
+    assert!(why.contains("intel-rapl:0/energy_uj did not move in 2 s"), "{why}");
+    folder.write("intel-rapl:0/energy_uj", 1_000_005);
+    assert_joules(packages.read(begin + 3 * SECOND), 1.0);
+}
+
+#[test]
+fn a_counter_beyond_its_range_is_none() {
+    for (range, counter) in [(0, 0), (0, 7), (1000, 1001)] {
+        let folder = Folder::new();
+        folder.zone("intel-rapl:0", "package-0", range, counter);
+        let why = why(folder.path());
+        assert!(why.contains(&format!("it holds {range}, and the counter {counter}")), "{why}");
+    }
+}
+
+#[test]
 fn a_counter_that_vanishes_is_told_from_then_on() {
     let (folder, begin) = (Folder::new(), Instant::now());
     folder.zone("intel-rapl:0", "package-0", INTEL, 1);

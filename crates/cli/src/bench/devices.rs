@@ -1,10 +1,11 @@
 //! The same recipe on several devices: time, accuracy and plan side by side, and the batch from which one overtakes another.
 
 use crate::args::Bench;
+use crate::child::this_program;
 use crate::commands::Ended;
 use crate::output::{line, table};
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
 use warploom::{Error, Result};
 
@@ -46,7 +47,7 @@ pub fn compare(given: &Bench, recipe: &str, devices: &[&str]) -> Ended {
 
 /// What this program prints when it is called with these words, a JSON value a line.
 fn lines_of(words: &[String]) -> Result<Vec<Value>> {
-    let program = std::env::current_exe().map_err(Error::io("find", Path::new("this program")))?;
+    let program = this_program()?;
     let mut command = Command::new(&program);
     let output = command.args(words).stderr(Stdio::inherit()).output();
     let output = output.map_err(Error::io("start", &program))?;

@@ -10,17 +10,18 @@ mod peers;
 mod speed;
 
 use crate::args::Bench;
-use crate::child;
+use crate::child::{self, this_program};
 use crate::commands::Ended;
 use crate::output::{line, note};
 use found::Found;
 use peers::Peer;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 use warploom::tensor::{Device, Precision};
+use warploom::train::weights::write_atomically;
 use warploom::{Error, Result};
 
 /// What it is called on the command line.
@@ -156,7 +157,7 @@ impl Check<'_> {
             for (workload, precision) in work {
                 let name = format!("{workload} in {precision} with");
                 let words = ["bench", workload, "--here", "--json", "--budget", &budget, "--device", &id];
-                let mut command = Command::new(program()?);
+                let mut command = Command::new(this_program()?);
                 command.args(words).args(["--precision", precision.name()]);
                 ran |= self.timed(&format!("{name} warploom"), &mut command, round, *precision)?;
                 for peer in peers.iter().filter(|peer| peer.has(workload, *precision)) {
@@ -198,7 +199,7 @@ impl Check<'_> {
 
     /// What this program prints, as JSON.
     fn own(&mut self, name: &str, words: &[&str], share: f64) -> Result<Vec<Value>> {
-        self.process(name, Command::new(program()?).args(words), share)
+        self.process(name, Command::new(this_program()?).args(words), share)
     }
 
     /// Runs a process for at most a share of all the time; the JSON values that it prints. What goes wrong is a finding.
@@ -232,11 +233,7 @@ impl Check<'_> {
         self.found.seconds = self.began.elapsed().as_secs_f64();
         let out = &self.given.out;
         page::sheet(&self.found).write(out).map_err(Error::io("write", out))?;
-        let numbers = out.with_extension("json");
-        let beside = out.with_extension(format!("json.{}", std::process::id()));
-        let text = format!("{:#}\n", self.found.to_json());
-        let written = std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, &numbers));
-        written.map_err(Error::io("write", &numbers))
+        write_atomically(&out.with_extension("json"), format!("{:#}\n", self.found.to_json()).as_bytes())
     }
 
     fn end(&mut self) -> Ended {
@@ -250,15 +247,4 @@ impl Check<'_> {
         }
         Ok(if self.found.is_wrong() { ExitCode::from(WRONG) } else { ExitCode::SUCCESS })
     }
-}
-
-/// This program.
-fn program() -> Result<PathBuf> {
-    std::env::current_exe().map_err(Error::io("find", Path::new("this program")))
-}
-
-/// A number with so many digits behind the point.
-fn rounded(number: f64, digits: i32) -> Value {
-    let scale = 10f64.powi(digits);
-    json!((number * scale).round() / scale)
 }

@@ -20,7 +20,8 @@ pub struct Row<'a> {
     pub compile_ms: f64,
 }
 
-fn rounded(number: f64, digits: i32) -> Value {
+/// A number with so many digits behind the point.
+pub fn rounded(number: f64, digits: i32) -> Value {
     let scale = 10f64.powi(digits);
     json!((number * scale).round() / scale)
 }

@@ -1,7 +1,7 @@
 //! What a check has found so far.
 
-use super::rounded;
 use super::speed::{Comparison, compare};
+use crate::bench::row::rounded;
 use serde_json::{Value, json};
 use warploom::tensor::{Device, Precision};
 
