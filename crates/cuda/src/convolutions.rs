@@ -4,14 +4,14 @@
 mod api;
 mod descriptors;
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use cudarc::driver::sys::CUstream;
 use warploom_device::DeviceError;
 use warploom_gpu::ImageConvolution;
 
 use crate::driver::Device;
+use crate::on_device::{OnDevice, Opens};
 use crate::search::{Library, Search};
 use crate::vendor::{Asked, MOST_SCRATCH, Version, first_that_fits};
 use api::{Api, Handle};
@@ -28,18 +28,10 @@ const OLDEST: usize = 8000;
 const LEAST_WORK: usize = 1 << 22;
 
 /// The convolutions of one device.
-pub(crate) struct Convolutions {
-    search: Search,
-    asked: Asked,
-    opened: OnceLock<Option<Arc<Opened>>>,
-    /// What was decided once is decided for good: memory is planned by it.
-    known: Mutex<HashMap<ImageConvolution, Option<Arc<Ready>>>>,
-    // Last: everything above is the device's.
-    device: Arc<Device>,
-}
+pub(crate) type Convolutions = OnDevice<Opened>;
 
 /// The library at work on one device.
-struct Opened {
+pub(crate) struct Opened {
     api: Api,
     /// Locked while its queue is set and used.
     handle: Mutex<Handle>,
@@ -62,16 +54,6 @@ pub(crate) struct Ready {
 }
 
 impl Convolutions {
-    pub(crate) fn new(search: &Search, device: &Arc<Device>) -> Result<Convolutions, DeviceError> {
-        Ok(Convolutions {
-            search: search.clone(),
-            asked: Asked::of_environment(VARIABLE)?,
-            opened: OnceLock::new(),
-            known: Mutex::default(),
-            device: device.clone(),
-        })
-    }
-
     /// The scratch bytes with which the library computes a convolution, where it should and does.
     pub(crate) fn takes(&self, convolution: &ImageConvolution) -> Option<usize> {
         let is_wanted = match self.asked {
@@ -80,18 +62,6 @@ impl Convolutions {
             Asked::ByRule => convolution.work() >= LEAST_WORK,
         };
         is_wanted.then(|| self.get(convolution))?.map(|ready| ready.algorithm.scratch)
-    }
-
-    /// The convolution ready to be queued, if the library computes it.
-    pub(crate) fn get(&self, convolution: &ImageConvolution) -> Option<Arc<Ready>> {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = known.get(convolution) {
-            return known.clone();
-        }
-        let opened = self.opened.get_or_init(|| Opened::new(&self.search, &self.device).ok().map(Arc::new));
-        let made = opened.as_ref().and_then(|opened| Ready::new(opened, convolution).ok()).map(Arc::new);
-        known.insert(convolution.clone(), made.clone());
-        made
     }
 }
 
@@ -116,8 +86,11 @@ pub(crate) fn find(search: &Search, driver: i32) -> Result<Version, String> {
     load(search, driver).map(|(_, version)| version)
 }
 
-impl Opened {
-    fn new(search: &Search, device: &Arc<Device>) -> Result<Opened, String> {
+impl Opens for Opened {
+    type Shape = ImageConvolution;
+    type Ready = Ready;
+
+    fn open(search: &Search, device: &Arc<Device>) -> Result<Opened, String> {
         let (api, _) = load(search, device.driver.version)?;
         device.enter().map_err(|error| error.to_string())?;
         let mut handle = std::ptr::null_mut();
@@ -126,12 +99,16 @@ impl Opened {
         api.done("to start", answer)?;
         Ok(Opened { api, handle: Mutex::new(handle), device: device.clone() })
     }
+
+    fn ready(self: &Arc<Opened>, convolution: &ImageConvolution) -> Result<Ready, String> {
+        Ready::new(self, convolution)
+    }
 }
 
 impl Drop for Opened {
     fn drop(&mut self) {
         let handle = *self.handle.get_mut().unwrap_or_else(PoisonError::into_inner);
-        // SAFETY: made by `new`; nothing made with it is left, since all of that holds it.
+        // SAFETY: made by `open`; nothing made with it is left, since all of that holds it.
         self.device.free(|_| unsafe { (self.api.destroy)(handle) });
     }
 }

@@ -24,6 +24,7 @@ mod library;
 mod matrices;
 mod memory;
 mod nvrtc;
+mod on_device;
 mod peers;
 mod prepare;
 mod search;

@@ -5,34 +5,26 @@ mod api;
 mod descriptors;
 mod rule;
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use cudarc::driver::sys::CUstream;
 use warploom_device::DeviceError;
 use warploom_gpu::MatrixProduct;
 
 use crate::driver::Device;
+use crate::on_device::{OnDevice, Opens};
 use crate::search::{Library, Search};
-use crate::vendor::{Asked, MOST_SCRATCH, Version, first_that_fits};
+use crate::vendor::{MOST_SCRATCH, Version, first_that_fits};
 use api::{Algorithm, Api, Handle};
 use descriptors::{Layout, Multiplier, Preference};
 pub use rule::VARIABLE;
 use rule::is_worth_it;
 
 /// The products of one device.
-pub(crate) struct Matrices {
-    search: Search,
-    asked: Asked,
-    opened: OnceLock<Option<Arc<Opened>>>,
-    /// What was decided once is decided for good: memory is planned by it.
-    known: Mutex<HashMap<MatrixProduct, Option<Arc<Ready>>>>,
-    // Last: everything above is the device's.
-    device: Arc<Device>,
-}
+pub(crate) type Matrices = OnDevice<Opened>;
 
 /// The library at work on one device.
-struct Opened {
+pub(crate) struct Opened {
     api: Api,
     handle: Handle,
     // Last: the handle is the device's.
@@ -67,32 +59,10 @@ pub(crate) struct Addresses {
 }
 
 impl Matrices {
-    pub(crate) fn new(search: &Search, device: &Arc<Device>) -> Result<Matrices, DeviceError> {
-        Ok(Matrices {
-            search: search.clone(),
-            asked: Asked::of_environment(VARIABLE)?,
-            opened: OnceLock::new(),
-            known: Mutex::default(),
-            device: device.clone(),
-        })
-    }
-
     /// The scratch bytes with which the library computes a product, where it should and does. `is_whole`: nothing is left to do
     /// after it.
     pub(crate) fn takes(&self, product: &MatrixProduct, is_whole: bool) -> Option<usize> {
         is_worth_it(self.asked, product, is_whole).then(|| self.get(product))?.map(|ready| ready.scratch)
-    }
-
-    /// The product ready to be queued, if the library computes it.
-    pub(crate) fn get(&self, product: &MatrixProduct) -> Option<Arc<Ready>> {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = known.get(product) {
-            return known.clone();
-        }
-        let opened = self.opened.get_or_init(|| Opened::new(&self.search, &self.device).ok().map(Arc::new));
-        let made = opened.as_ref().and_then(|opened| Ready::new(opened, product).ok()).map(Arc::new);
-        known.insert(product.clone(), made.clone());
-        made
     }
 }
 
@@ -114,8 +84,11 @@ pub(crate) fn find(search: &Search, driver: i32) -> Result<Version, String> {
     load(search, driver).map(|(_, version)| version)
 }
 
-impl Opened {
-    fn new(search: &Search, device: &Arc<Device>) -> Result<Opened, String> {
+impl Opens for Opened {
+    type Shape = MatrixProduct;
+    type Ready = Ready;
+
+    fn open(search: &Search, device: &Arc<Device>) -> Result<Opened, String> {
         let (api, _) = load(search, device.driver.version)?;
         device.enter().map_err(|error| error.to_string())?;
         let mut handle = std::ptr::null_mut();
@@ -124,12 +97,16 @@ impl Opened {
         api.done("to start", answer)?;
         Ok(Opened { api, handle, device: device.clone() })
     }
+
+    fn ready(self: &Arc<Opened>, product: &MatrixProduct) -> Result<Ready, String> {
+        Ready::new(self, product)
+    }
 }
 
 impl Drop for Opened {
     fn drop(&mut self) {
         self.device.free(|_| {
-            // SAFETY: made by `new`; nothing made with it is left, since all of that holds it.
+            // SAFETY: made by `open`; nothing made with it is left, since all of that holds it.
             unsafe { (self.api.destroy)(self.handle) }
         });
     }

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use warploom_device::DeviceError;
 use warploom_gpu::{ImageConvolution, Libraries, MatrixProduct};
 
-use crate::convolutions::Convolutions;
+use crate::convolutions::{self, Convolutions};
 use crate::driver::{Device, dotted};
-use crate::matrices::Matrices;
+use crate::matrices::{self, Matrices};
 use crate::search::{Library, Search};
 
 /// Most scratch memory of one call, in bytes: what PyTorch gives cuBLAS on the GPUs that want most.
@@ -36,8 +36,8 @@ pub(crate) struct Vendor {
 impl Vendor {
     pub(crate) fn new(search: &Search, device: &Arc<Device>) -> Result<Vendor, DeviceError> {
         Ok(Vendor {
-            matrices: Matrices::new(search, device)?,
-            convolutions: Convolutions::new(search, device)?,
+            matrices: Matrices::new(search, device, matrices::VARIABLE)?,
+            convolutions: Convolutions::new(search, device, convolutions::VARIABLE)?,
         })
     }
 }
