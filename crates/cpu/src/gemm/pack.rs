@@ -68,7 +68,11 @@ unsafe fn pack_transpose<S: Simd, const L: usize>(call: &PackCall<S::Scalar>, fi
         let mut to = call.to.add(first);
         let mut p = 0;
         while p + L <= call.k {
-            let mut block: [S; L] = std::array::from_fn(|line| S::load(from[line].add(p)));
+            // A loop, not a closure: vector instructions are inlined only into functions that may use them.
+            let mut block = [S::zero(); L];
+            for line in 0..L {
+                block[line] = S::load(from[line].add(p));
+            }
             transpose::<S, L>(&mut block);
             for term in 0..L {
                 block[term].store_masked(to, write);
@@ -78,7 +82,10 @@ unsafe fn pack_transpose<S: Simd, const L: usize>(call: &PackCall<S::Scalar>, fi
         }
         if p < call.k {
             let read = S::first(call.k - p);
-            let mut block: [S; L] = std::array::from_fn(|line| S::load_masked(from[line].add(p), read));
+            let mut block = [S::zero(); L];
+            for line in 0..L {
+                block[line] = S::load_masked(from[line].add(p), read);
+            }
             transpose::<S, L>(&mut block);
             for term in 0..L {
                 if term < call.k - p {

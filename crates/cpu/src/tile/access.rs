@@ -130,6 +130,8 @@ impl Access {
         match &self.layout {
             Layout::Linear(stride) => visit(0, count, Some(start as i64 * stride), *stride),
             Layout::General { extents, strides, bounds } => {
+                // Slices: small vectors index by a call where a build has several units.
+                let (extents, strides, bounds): (&[usize], &[i64], &[Bound]) = (extents, strides, bounds);
                 let last = extents.len() - 1;
                 let mut position = [0; AXES];
                 place_index(&mut position, extents, start);

@@ -19,6 +19,9 @@ const GROUP: usize = 16;
 
 /// An instruction set for which the loops are compiled.
 pub(super) trait Family {
+    /// Whether operands that vary and operands that are the same for all lanes have loops together. Those loops take time
+    /// to compile; where they are missing, the same value is repeated in lanes first.
+    const MIXES: bool;
     /// The loop over a function whose operands vary (true) or are the same for all lanes.
     fn lanes<F: Function, const A: bool, const B: bool, const C: bool>() -> Lanes;
     /// One lane; the count is not looked at.
@@ -32,10 +35,12 @@ pub(super) trait Family {
 }
 
 macro_rules! family {
-    ($Family:ident $(, $feature:literal)?) => {
+    ($Family:ident, $mixes:expr $(, $feature:literal)?) => {
         pub(super) struct $Family;
 
         impl Family for $Family {
+            const MIXES: bool = $mixes;
+
             fn lanes<F: Function, const A: bool, const B: bool, const C: bool>() -> Lanes {
                 // Safety: the machine has the features, and `sweep`'s conditions hold.
                 $(#[target_feature(enable = $feature)])?
@@ -107,10 +112,11 @@ macro_rules! family {
     };
 }
 #[cfg(target_arch = "x86_64")]
-family!(Avx512, "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c");
+family!(Avx512, true, "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c");
 #[cfg(target_arch = "x86_64")]
-family!(Avx2, "avx2,fma");
-family!(Portable);
+family!(Avx2, true, "avx2,fma");
+// What only x86 processors from before 2013 run there, and all others elsewhere.
+family!(Portable, !cfg!(target_arch = "x86_64"));
 
 #[inline(always)]
 fn is_bounded(lanes: &[f32]) -> bool {

@@ -104,6 +104,9 @@ fn unary<I: Family, F: Function>(varies: [bool; 3]) -> Option<Lanes> {
 }
 
 fn binary<I: Family, F: Function>(varies: [bool; 3]) -> Option<Lanes> {
+    if !I::MIXES {
+        return binary_alike::<I, F>(varies);
+    }
     Some(match (varies[0], varies[1]) {
         (true, true) => I::lanes::<F, true, true, false>(),
         (true, false) => I::lanes::<F, true, false, false>(),
@@ -112,8 +115,8 @@ fn binary<I: Family, F: Function>(varies: [bool; 3]) -> Option<Lanes> {
     })
 }
 
-/// A function whose time makes filling an operand negligible.
-fn heavy<I: Family, F: Function>(varies: [bool; 3]) -> Option<Lanes> {
+/// Without loops for mixes: for functions whose time makes repeating an operand negligible, and dtypes of little use.
+fn binary_alike<I: Family, F: Function>(varies: [bool; 3]) -> Option<Lanes> {
     match (varies[0], varies[1]) {
         (true, true) => Some(I::lanes::<F, true, true, false>()),
         (false, false) => Some(I::one::<F>()),
@@ -122,6 +125,9 @@ fn heavy<I: Family, F: Function>(varies: [bool; 3]) -> Option<Lanes> {
 }
 
 fn ternary<I: Family, F: Function>(varies: [bool; 3]) -> Option<Lanes> {
+    if !I::MIXES {
+        return ternary_alike::<I, F>(varies);
+    }
     Some(match varies {
         [true, true, true] => I::lanes::<F, true, true, true>(),
         [true, true, false] => I::lanes::<F, true, true, false>(),
@@ -134,20 +140,28 @@ fn ternary<I: Family, F: Function>(varies: [bool; 3]) -> Option<Lanes> {
     })
 }
 
+fn ternary_alike<I: Family, F: Function>(varies: [bool; 3]) -> Option<Lanes> {
+    match varies {
+        [true, true, true] => Some(I::lanes::<F, true, true, true>()),
+        [false, false, false] => Some(I::one::<F>()),
+        _ => None,
+    }
+}
+
 fn apply_in<I: Family>(op: ScalarOp, of: Class, varies: [bool; 3]) -> Option<Lanes> {
     use ScalarOp::*;
     macro_rules! on_floats {
-        ($module:ident, $sin:expr, $cos:expr) => {
+        ($module:ident, $binary:ident, $ternary:ident, $sin:expr, $cos:expr) => {
             match op {
-                Add => binary::<I, $module::Add>(varies),
-                Sub => binary::<I, $module::Sub>(varies),
-                Mul => binary::<I, $module::Mul>(varies),
-                Div => binary::<I, $module::Div>(varies),
-                Rem => heavy::<I, $module::Rem>(varies),
-                Pow => heavy::<I, $module::Pow>(varies),
-                Min => binary::<I, $module::Min>(varies),
-                Max => binary::<I, $module::Max>(varies),
-                MulAdd => ternary::<I, $module::MulAdd>(varies),
+                Add => $binary::<I, $module::Add>(varies),
+                Sub => $binary::<I, $module::Sub>(varies),
+                Mul => $binary::<I, $module::Mul>(varies),
+                Div => $binary::<I, $module::Div>(varies),
+                Rem => binary_alike::<I, $module::Rem>(varies),
+                Pow => binary_alike::<I, $module::Pow>(varies),
+                Min => $binary::<I, $module::Min>(varies),
+                Max => $binary::<I, $module::Max>(varies),
+                MulAdd => $ternary::<I, $module::MulAdd>(varies),
                 Neg => unary::<I, $module::Neg>(varies),
                 Abs => unary::<I, $module::Abs>(varies),
                 Floor => unary::<I, $module::Floor>(varies),
@@ -171,10 +185,10 @@ fn apply_in<I: Family>(op: ScalarOp, of: Class, varies: [bool; 3]) -> Option<Lan
                 }
                 Tanh => unary::<I, $module::Tanh>(varies),
                 Erf => unary::<I, $module::Erf>(varies),
-                Less => binary::<I, $module::Less>(varies),
-                LessEqual => binary::<I, $module::LessEqual>(varies),
-                Equal => binary::<I, $module::Equal>(varies),
-                Select => ternary::<I, $module::Select>(varies),
+                Less => $binary::<I, $module::Less>(varies),
+                LessEqual => $binary::<I, $module::LessEqual>(varies),
+                Equal => $binary::<I, $module::Equal>(varies),
+                Select => $ternary::<I, $module::Select>(varies),
                 And | Or | Xor | ShiftLeft | ShiftRight | Cast => None,
             }
         };
@@ -182,16 +196,24 @@ fn apply_in<I: Family>(op: ScalarOp, of: Class, varies: [bool; 3]) -> Option<Lan
     match of {
         Class::F32 => on_floats!(
             float,
+            binary,
+            ternary,
             Some(I::bounded::<float::Sin, special::SinBounded>()),
             Some(I::bounded::<float::Cos, special::CosBounded>())
         ),
         Class::F64 => {
-            on_floats!(double, unary::<I, double::Sin>(varies), unary::<I, double::Cos>(varies))
+            on_floats!(
+                double,
+                binary_alike,
+                ternary_alike,
+                unary::<I, double::Sin>(varies),
+                unary::<I, double::Cos>(varies)
+            )
         }
         // Where the bits are those of u32, its loops serve.
         Class::I32 => match op {
-            Div => heavy::<I, signed::Div>(varies),
-            Rem => heavy::<I, signed::Rem>(varies),
+            Div => binary_alike::<I, signed::Div>(varies),
+            Rem => binary_alike::<I, signed::Rem>(varies),
             Min => binary::<I, signed::Min>(varies),
             Max => binary::<I, signed::Max>(varies),
             Abs => unary::<I, special::AbsI32>(varies),
@@ -206,8 +228,8 @@ fn apply_in<I: Family>(op: ScalarOp, of: Class, varies: [bool; 3]) -> Option<Lan
             Add => binary::<I, bits::Add>(varies),
             Sub => binary::<I, bits::Sub>(varies),
             Mul => binary::<I, bits::Mul>(varies),
-            Div => heavy::<I, unsigned::Div>(varies),
-            Rem => heavy::<I, unsigned::Rem>(varies),
+            Div => binary_alike::<I, unsigned::Div>(varies),
+            Rem => binary_alike::<I, unsigned::Rem>(varies),
             Min => binary::<I, unsigned::Min>(varies),
             Max => binary::<I, unsigned::Max>(varies),
             Neg => unary::<I, bits::Neg>(varies),
