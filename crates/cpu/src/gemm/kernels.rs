@@ -49,9 +49,12 @@ mod sealed {
     impl Sealed for f64 {}
 }
 
+// A tile of 8 rows keeps both units for products busy, with two vectors side by side; more rows load less. They are compiled
+// for f32 alone, in which networks compute.
+
 /// Entry points that enable the instruction set, and their table.
 macro_rules! kernels {
-    ($module:ident, $($feature:literal)?, $rows:tt, $($table:ident: $vector:ty, $lanes:literal;)*) => {
+    ($module:ident, $($feature:literal)?, $($table:ident: $vector:ty, $lanes:literal, $rows:tt;)*) => {
         mod $module {
             use super::*;
 
@@ -108,20 +111,20 @@ macro_rules! kernels {
 
 #[cfg(target_arch = "x86_64")]
 kernels!(
-    avx512, "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma", [1 2 3 4 5 6 7 8 9 10 11 12 13 14],
-    F32: std::arch::x86_64::__m512, 16;
-    F64: std::arch::x86_64::__m512d, 8;
+    avx512, "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma",
+    F32: std::arch::x86_64::__m512, 16, [1 2 3 4 5 6 7 8 9 10 11 12 13 14];
+    F64: std::arch::x86_64::__m512d, 8, [1 2 3 4 5 6 7 8];
 );
 #[cfg(target_arch = "x86_64")]
 kernels!(
-    avx2, "avx2,fma", [1 2 3 4 5 6],
-    F32: std::arch::x86_64::__m256, 8;
-    F64: std::arch::x86_64::__m256d, 4;
+    avx2, "avx2,fma",
+    F32: std::arch::x86_64::__m256, 8, [1 2 3 4 5 6];
+    F64: std::arch::x86_64::__m256d, 4, [1 2 3 4 5 6];
 );
 kernels!(
-    portable, , [1 2 3 4],
-    F32: Lanes<f32>, 4;
-    F64: Lanes<f64>, 4;
+    portable, ,
+    F32: Lanes<f32>, 4, [1 2 3 4];
+    F64: Lanes<f64>, 4, [1 2 3 4];
 );
 
 macro_rules! element {
