@@ -3,8 +3,7 @@
 use warploom_compile::Options;
 use warploom_conformance::ops::{casts, elementwise, half_products, products};
 use warploom_conformance::run::{compare, run};
-use warploom_cpu::Cpu;
-use warploom_cpu::isa::Isa;
+use warploom_cpu::{Cpu, Isa};
 use warploom_graph::{Arithmetic, DType};
 
 fn tolerance(dtype: DType) -> f64 {

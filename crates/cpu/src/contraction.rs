@@ -5,11 +5,11 @@ use warploom_device::kernel::register_dtype;
 use warploom_device::{self as device, BufferId, DeviceError, IndexMap, Instruction, Operand};
 use warploom_graph::DType;
 
-use crate::gemm::{self, Element, Gemm, Matrix, Output, Right, Shape, Tile};
-use crate::isa::Isa;
 use crate::memory_map::MemoryMap;
 use crate::tile::{Context, Epilogue, Part, Worker, WorkerSize};
 use crate::widen::{Widened, widen};
+use warploom_cpu_kernels::gemm::{self, Element, Gemm, Matrix, Output, Right, Shape, Tile};
+use warploom_cpu_kernels::isa::Isa;
 
 /// Columns of a whole-number product computed together.
 const COLUMNS: usize = 512;

@@ -2,15 +2,18 @@
 
 use smallvec::SmallVec;
 use warploom_device::kernel::register_dtype;
-use warploom_device::{self as device, BufferId, ConvolutionOperand, DeviceError, IndexMap, Instruction};
+use warploom_device::{
+    self as device, BufferId, ConvolutionOperand, ConvolutionShape, DeviceError, IndexMap, Instruction,
+    SpatialAxis,
+};
 use warploom_graph::DType;
 
 use crate::contraction::Finisher;
-use crate::convolution::{Convolution, Element, Output, Strided};
-use crate::isa::Isa;
 use crate::memory_map::MemoryMap;
 use crate::tile::{Context, Epilogue, Worker, WorkerSize};
 use crate::widen::{Widened, widen};
+use warploom_cpu_kernels::convolution::{self, Convolution, Element, Output, Strided};
+use warploom_cpu_kernels::isa::Isa;
 
 /// A convolution made ready.
 pub(crate) struct Convolve {
@@ -44,21 +47,41 @@ enum Finish {
 
 fn product(step: &device::Convolution, isa: Isa, threads: usize) -> Result<Product, DeviceError> {
     let shape = &step.shape;
+    let extents = extents(shape);
     Ok(match step.dtype {
-        DType::F32 => Product::F32(Convolution::new(shape, isa, threads)),
-        DType::F64 => Product::F64(Convolution::new(shape, isa, threads)),
+        DType::F32 => Product::F32(Convolution::new(&extents, isa, threads)),
+        DType::F64 => Product::F64(Convolution::new(&extents, isa, threads)),
         DType::F16 | DType::BF16 => {
             let widened =
                 |operand: &ConvolutionOperand, extents| Widened::new(step.dtype, &operand.strides, extents);
             let (input, kernel) =
                 (widened(&step.input, shape.input()), widened(&step.kernel, shape.kernel()));
-            let convolution = Convolution::new(shape, isa, threads);
+            let convolution = Convolution::new(&extents, isa, threads);
             Product::Half(Box::new(Half { convolution, input, kernel }))
         }
         DType::Bool | DType::U8 | DType::I32 | DType::U32 => {
             return Err(DeviceError::Unsupported(format!("a convolution of {}", step.dtype)));
         }
     })
+}
+
+fn extents(shape: &ConvolutionShape) -> convolution::Shape {
+    let spatial = |axis: &SpatialAxis| convolution::Spatial {
+        input: axis.input,
+        kernel: axis.kernel,
+        output: axis.output,
+        stride: axis.stride,
+        low: axis.low,
+        input_dilation: axis.input_dilation,
+        kernel_dilation: axis.kernel_dilation,
+    };
+    convolution::Shape {
+        batch: shape.batch,
+        groups: shape.groups,
+        channels: shape.channels,
+        outputs: shape.outputs,
+        spatial: shape.spatial.iter().map(spatial).collect(),
+    }
 }
 
 impl Product {

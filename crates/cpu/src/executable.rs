@@ -8,11 +8,11 @@ use warploom_device::{Bindings, BufferId, Class, DeviceError, Executable, Memory
 
 use crate::contraction::Contraction;
 use crate::convolve::Convolve;
-use crate::isa::Isa;
 use crate::memory::CpuMemory;
 use crate::memory_map::MemoryMap;
-use crate::pool::Pool;
 use crate::scatter::Scatter;
+use warploom_cpu_kernels::isa::Isa;
+use warploom_cpu_kernels::pool::Pool;
 use warploom_trace::{self as trace, Track};
 
 use crate::tile::{Context, Fault, TileKernel, Worker, WorkerSize};

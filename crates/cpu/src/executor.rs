@@ -12,9 +12,9 @@ use warploom_trace::copy;
 use crate::contraction;
 use crate::convolve;
 use crate::executable::Ready;
-use crate::isa::Isa;
 use crate::memory::{ALIGNMENT, CpuMemory};
-use crate::pool::Pool;
+use warploom_cpu_kernels::isa::Isa;
+use warploom_cpu_kernels::pool::Pool;
 
 /// The CPU executor: runs programs on this machine's cores.
 pub struct Cpu {

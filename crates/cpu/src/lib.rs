@@ -1,23 +1,19 @@
 //! The CPU executor: runs compiled programs on this machine's cores.
 //!
-//! [`Cpu`] is the device. `executable` walks a program's steps: `tile` runs kernels, `contraction` matrix products by
-//! [`gemm`], `convolve` convolutions by [`convolution`], `scatter` indexed updates. All of them share the threads of a [`pool`], the vector instructions chosen in
-//! [`isa`] and the elementary functions of [`math`].
+//! [`Cpu`] is the device. `executable` walks a program's steps: `tile` runs kernels, `contraction` matrix products,
+//! `convolve` convolutions, `scatter` indexed updates. What they compute with is the crate `warploom_cpu_kernels`: products,
+//! convolutions, elementary functions, vector instructions and threads.
 
 mod contraction;
-pub mod convolution;
 mod convolve;
 mod executable;
 mod executor;
-pub mod gemm;
-pub mod isa;
-pub mod math;
 mod memory;
 mod memory_map;
-pub mod pool;
 mod scatter;
 mod tile;
 mod widen;
 
 pub use executor::Cpu;
 pub use memory::CpuMemory;
+pub use warploom_cpu_kernels::isa::Isa;

@@ -4,9 +4,9 @@
 use warploom_device::{BufferId, DeviceError, ScatterStep};
 use warploom_graph::{DType, ScatterKind};
 
-use crate::isa::Isa;
 use crate::memory_map::MemoryMap;
 use crate::tile::{Context, Updater};
+use warploom_cpu_kernels::isa::Isa;
 
 /// Updated elements for which another thread is woken.
 const PARALLEL: usize = 1 << 14;

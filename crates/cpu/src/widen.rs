@@ -4,8 +4,8 @@ use smallvec::SmallVec;
 use warploom_graph::DType;
 use warploom_graph::shape::row_major;
 
-use crate::math::{bf16_to_f32, f16_to_f32};
 use crate::tile::Context;
+use warploom_cpu_kernels::math::{bf16_to_f32, f16_to_f32};
 
 /// Elements for which conversion is worth waking another thread.
 const PARALLEL: usize = 1 << 16;

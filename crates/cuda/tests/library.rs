@@ -4,7 +4,7 @@
 mod common;
 
 use common::{WORKGROUP, Words, launch, plan};
-use warploom_cpu::math;
+use warploom_cpu_kernels::math;
 use warploom_gpu::{Elements, FAULT_WORDS};
 use warploom_graph::{DType, philox};
 

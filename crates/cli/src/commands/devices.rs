@@ -6,7 +6,7 @@ use crate::interrupt::end_at_once;
 use crate::output::{line, note};
 use serde_json::{Value, json};
 use std::process::ExitCode;
-use warploom::cpu::isa::Isa;
+use warploom::cpu::Isa;
 use warploom::cuda::{Gpu, gpus};
 use warploom::tensor::{DType, Device};
 use warploom::wgpu::{Adapter, System, adapters};

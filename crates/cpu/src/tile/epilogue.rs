@@ -10,8 +10,8 @@ use super::lower::{Request, lower};
 use super::strategy::SHORT;
 use super::table::Class;
 use super::{Context, TILE, Worker, WorkerSize};
-use crate::isa::Isa;
 use crate::memory_map::MemoryMap;
+use warploom_cpu_kernels::isa::Isa;
 
 /// An epilogue made ready.
 pub(crate) struct Epilogue {

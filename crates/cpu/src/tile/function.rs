@@ -1,6 +1,6 @@
 //! The scalar instructions as functions of one lane. Lanes are f32, f64, i32 or u32; a bool is a u32 of 0 or 1.
 
-use crate::math;
+use warploom_cpu_kernels::math;
 
 /// A function of up to three lanes; unused operands repeat the first.
 pub(super) trait Function {

@@ -10,8 +10,8 @@ use super::reduce::Reductions;
 use super::strategy::{self, COLUMNS, Strategy};
 use super::table::Class;
 use super::{Context, TILE, Worker, WorkerSize, space};
-use crate::isa::Isa;
 use crate::memory_map::MemoryMap;
+use warploom_cpu_kernels::isa::Isa;
 
 /// Lanes of a tile whose cache lines must stay until the next rows have read their parts.
 const INTERCHANGED: usize = 128;

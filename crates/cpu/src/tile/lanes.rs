@@ -4,7 +4,7 @@ use std::mem::MaybeUninit;
 
 use super::combine::{self, Combine};
 use super::function::Function;
-use crate::math::TRIG_BOUND_F32;
+use warploom_cpu_kernels::math::TRIG_BOUND_F32;
 
 /// Applies a function to `count` lanes: destination, operands, count. An operand that is the same for all lanes is read
 /// once. The destination overlaps no operand.

@@ -13,8 +13,8 @@ use super::convert;
 use super::op::{Op, Place};
 use super::slots;
 use super::table::{self, Class, StoreKind};
-use crate::isa::Isa;
 use crate::memory_map::MemoryMap;
+use warploom_cpu_kernels::isa::Isa;
 
 /// What is lowered: some instructions walked in one way, and what is wanted of them.
 pub(super) struct Request<'a> {

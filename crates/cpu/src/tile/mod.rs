@@ -48,7 +48,7 @@ unsafe impl Sync for Worker {}
 /// What kernels of a launch run with.
 #[derive(Clone, Copy)]
 pub(crate) struct Context<'a> {
-    pub pool: &'a crate::pool::Pool,
+    pub pool: &'a warploom_cpu_kernels::pool::Pool,
     /// Base addresses of the program's buffers.
     pub bases: &'a [*mut u8],
     /// One for each thread of the pool.

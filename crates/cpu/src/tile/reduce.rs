@@ -13,7 +13,7 @@ use super::kernel::{Phase, TileKernel};
 use super::strategy::Strategy;
 use super::table::{self, Class, Combiner};
 use super::{Context, TILE, Worker};
-use crate::isa::Isa;
+use warploom_cpu_kernels::isa::Isa;
 
 /// A kernel's reductions, with offsets into a worker's scratch memory.
 pub(super) struct Reductions {

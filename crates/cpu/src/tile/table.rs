@@ -8,7 +8,7 @@ use super::function::{Function, bits, double, float, narrow, signed, special, un
 use super::lanes::{Accumulate, Block, Family, Lanes, Portable};
 #[cfg(target_arch = "x86_64")]
 use super::lanes::{Avx2, Avx512};
-use crate::isa::Isa;
+use warploom_cpu_kernels::isa::Isa;
 
 /// What a register's lanes are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -4,7 +4,7 @@ use warploom_graph::{DType, Reduction, ScatterKind};
 
 use super::lanes::{Accumulate, Lanes};
 use super::table::{self, Class, StoreKind};
-use crate::isa::Isa;
+use warploom_cpu_kernels::isa::Isa;
 
 /// Elements widened together.
 const CHUNK: usize = 128;

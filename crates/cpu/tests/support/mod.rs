@@ -5,8 +5,9 @@ pub mod build;
 
 use std::sync::Arc;
 
-use warploom_cpu::isa::Isa;
-use warploom_cpu::{Cpu, math};
+use warploom_cpu::Cpu;
+use warploom_cpu_kernels::isa::Isa;
+use warploom_cpu_kernels::math;
 use warploom_device::kernel::register_dtype;
 use warploom_device::{
     Bindings, BufferId, BufferSpec, Class, DeviceError, Executor, IndexMap, Instruction, Kernel, Memory,

@@ -3,7 +3,7 @@
 //! (minutes) and prints the largest errors and the time per element.
 
 use std::time::Instant;
-use warploom_cpu::math;
+use warploom_cpu_kernels::math;
 
 /// One row of the table: a function, its `f64` reference, and the error allowed.
 trait Unary: Sync {

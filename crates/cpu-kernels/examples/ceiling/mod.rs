@@ -3,8 +3,8 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use warploom_cpu::isa::Isa;
-use warploom_cpu::pool::Pool;
+use warploom_cpu_kernels::isa::Isa;
+use warploom_cpu_kernels::pool::Pool;
 
 /// Steps of one task, about 10 µs, and tasks per thread: handed out like a kernel's.
 const STEPS: usize = 2_500;

@@ -5,11 +5,9 @@
 mod ceiling;
 
 use ceiling::{ceiling, seconds};
-use smallvec::SmallVec;
-use warploom_cpu::convolution::{Convolution, Output, Strided};
-use warploom_cpu::isa::Isa;
-use warploom_cpu::pool::Pool;
-use warploom_device::{ConvolutionShape, SpatialAxis};
+use warploom_cpu_kernels::convolution::{Convolution, Output, Shape, Spatial, Strided};
+use warploom_cpu_kernels::isa::Isa;
+use warploom_cpu_kernels::pool::Pool;
 
 /// Rounds of ceiling and convolution; a convolution is repeated for about `ROUND_SECONDS`. Rounds are short, because what
 /// a shared machine gives changes within milliseconds.
@@ -106,10 +104,10 @@ fn measure(pool: &Pool, layer: &Layer, form: Form) {
 
 /// The shape of a form and the strides of input, kernel and result, where images are `[batch, channels, height, width]`
 /// and weights `[outputs, channels, height, width]`, row-major.
-fn problem(layer: &Layer, form: Form) -> (ConvolutionShape, [(isize, [isize; 5]); 3]) {
+fn problem(layer: &Layer, form: Form) -> (Shape, [(isize, [isize; 5]); 3]) {
     let &Layer(_, batch, channels, outputs, extent, kernel, stride, padding) = layer;
     let output = (extent + 2 * padding - kernel) / stride + 1;
-    let axis = SpatialAxis {
+    let axis = Spatial {
         input: extent,
         kernel,
         output,
@@ -130,13 +128,12 @@ fn problem(layer: &Layer, form: Form) -> (ConvolutionShape, [(isize, [isize; 5])
         Form::ByInput => {
             let low = (kernel - 1 - padding) as i64;
             let axis =
-                SpatialAxis { input: output, output: extent, stride: 1, low, input_dilation: stride, ..axis };
+                Spatial { input: output, output: extent, stride: 1, low, input_dilation: stride, ..axis };
             let flipped = [0, weights[2], weights[1], -k, -1];
             ((batch, outputs, channels, axis), [(0, result), (k * k - 1, flipped), (0, input)])
         }
         Form::ByWeights => {
-            let axis =
-                SpatialAxis { kernel: output, output: kernel, stride: 1, kernel_dilation: stride, ..axis };
+            let axis = Spatial { kernel: output, output: kernel, stride: 1, kernel_dilation: stride, ..axis };
             let swapped = |strides: [isize; 5]| [strides[2], 0, strides[0], strides[3], strides[4]];
             let kernel = [0, result[2], result[0], result[3], result[4]];
             let by_channel = [weights[2], 0, weights[1], k, 1];
@@ -144,12 +141,12 @@ fn problem(layer: &Layer, form: Form) -> (ConvolutionShape, [(isize, [isize; 5])
         }
     };
     let (batch, channels, outputs, axis) = shape;
-    let spatial = SmallVec::from_slice(&[axis; 2]);
-    (ConvolutionShape { batch, groups: 1, channels, outputs, spatial }, operands)
+    let spatial = vec![axis; 2];
+    (Shape { batch, groups: 1, channels, outputs, spatial }, operands)
 }
 
 /// A closure that computes the convolution once.
-fn convolution(pool: &Pool, shape: &ConvolutionShape, operands: [(isize, [isize; 5]); 3]) -> impl FnMut() {
+fn convolution(pool: &Pool, shape: &Shape, operands: [(isize, [isize; 5]); 3]) -> impl FnMut() {
     let fill = |extents: &[usize]| {
         (0..extents.iter().product()).map(|i: usize| (i % 17) as f32 - 8.0).collect::<Vec<f32>>()
     };

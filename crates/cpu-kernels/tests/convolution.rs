@@ -2,12 +2,10 @@
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use smallvec::SmallVec;
-use warploom_cpu::convolution::{Convolution, Element, Output, Strided};
-use warploom_cpu::gemm::{Epilogue, Tile};
-use warploom_cpu::isa::Isa;
-use warploom_cpu::pool::Pool;
-use warploom_device::{ConvolutionShape, SpatialAxis};
+use warploom_cpu_kernels::convolution::{Convolution, Element, Output, Shape, Spatial, Strided};
+use warploom_cpu_kernels::gemm::{Epilogue, Tile};
+use warploom_cpu_kernels::isa::Isa;
+use warploom_cpu_kernels::pool::Pool;
 
 /// A small generator (Marsaglia's xorshift64).
 struct Random(u64);
@@ -175,34 +173,29 @@ fn five(extents: &[usize]) -> [usize; 5] {
     }
 }
 
-fn axis(
-    input: usize,
-    kernel: usize,
-    stride: usize,
-    low: i64,
-    high: i64,
-    dilations: [usize; 2],
-) -> SpatialAxis {
+fn axis(input: usize, kernel: usize, stride: usize, low: i64, high: i64, dilations: [usize; 2]) -> Spatial {
     let [input_dilation, kernel_dilation] = dilations;
     let dilated =
         |extent: usize, dilation: usize| if extent == 0 { 0 } else { (extent - 1) * dilation + 1 } as i64;
     let room = dilated(input, input_dilation) + low + high - dilated(kernel, kernel_dilation);
     let output = if room < 0 { 0 } else { room as usize / stride + 1 };
-    SpatialAxis { input, kernel, output, stride, low, input_dilation, kernel_dilation }
+    Spatial { input, kernel, output, stride, low, input_dilation, kernel_dilation }
 }
 
-fn shape(
-    batch: usize,
-    groups: usize,
-    channels: usize,
-    outputs: usize,
-    spatial: &[SpatialAxis],
-) -> ConvolutionShape {
-    ConvolutionShape { batch, groups, channels, outputs, spatial: SmallVec::from_slice(spatial) }
+fn shape(batch: usize, groups: usize, channels: usize, outputs: usize, spatial: &[Spatial]) -> Shape {
+    Shape { batch, groups, channels, outputs, spatial: spatial.to_vec() }
+}
+
+/// The input element that meets kernel element `tap` in result `output`, if there is one.
+fn source(axis: &Spatial, output: usize, tap: usize) -> Option<usize> {
+    let position = (output * axis.stride + tap * axis.kernel_dilation) as i64 - axis.low;
+    let dilation = axis.input_dilation as i64;
+    let inside = position >= 0 && position % dilation == 0 && position / dilation < axis.input as i64;
+    inside.then_some((position / dilation) as usize)
 }
 
 /// The result in row-major order, and the sum of the magnitudes of its terms.
-fn expected<T: Number>(shape: &ConvolutionShape, input: &Stored<T>, kernel: &Stored<T>) -> Vec<(f64, f64)> {
+fn expected<T: Number>(shape: &Shape, input: &Stored<T>, kernel: &Stored<T>) -> Vec<(f64, f64)> {
     let unit = axis(1, 1, 1, 0, 0, [1, 1]);
     let [height, width] = match shape.spatial[..] {
         [width] => [unit, width],
@@ -214,9 +207,9 @@ fn expected<T: Number>(shape: &ConvolutionShape, input: &Stored<T>, kernel: &Sto
             let (mut sum, mut magnitude) = (0.0, 0.0);
             for c in 0..shape.channels {
                 for r in 0..height.kernel {
-                    let Some(h) = height.source(p, r) else { continue };
+                    let Some(h) = source(&height, p, r) else { continue };
                     for s in 0..width.kernel {
-                        let Some(w) = width.source(q, s) else { continue };
+                        let Some(w) = source(&width, q, s) else { continue };
                         let term = kernel.get([g, o, c, r, s]) * input.get([n, g, c, h, w]);
                         sum += term;
                         magnitude += term.abs();
@@ -316,7 +309,7 @@ impl Pools {
 }
 
 /// Checks one shape: against the definition, and bit by bit between outputs, threads and layouts.
-fn check<T: Number>(shape: &ConvolutionShape, isa: Isa, pools: &Pools, random: &mut Random) {
+fn check<T: Number>(shape: &Shape, isa: Isa, pools: &Pools, random: &mut Random) {
     let layouts = [Layout::random(random, true), Layout::random(random, true)];
     let axes = shape.spatial.len();
     let extents = five(&shape.result());
@@ -368,7 +361,7 @@ fn check<T: Number>(shape: &ConvolutionShape, isa: Isa, pools: &Pools, random: &
     }
 }
 
-fn check_all(shapes: &[ConvolutionShape], seed: u64) {
+fn check_all(shapes: &[Shape], seed: u64) {
     let (pools, mut random) = (Pools::new(), Random(seed));
     for isa in Isa::available() {
         for shape in shapes {
@@ -378,7 +371,7 @@ fn check_all(shapes: &[ConvolutionShape], seed: u64) {
     }
 }
 
-fn random_axis(random: &mut Random) -> SpatialAxis {
+fn random_axis(random: &mut Random) -> Spatial {
     loop {
         let kernel = random.within(1, 5);
         let dilations = [if random.one_in(3) { random.within(2, 4) } else { 1 }, random.within(1, 2)];
@@ -416,7 +409,7 @@ fn nothing_and_single_elements() {
     let three = axis(5, 3, 1, 1, 1, [1, 1]);
     let nothing = axis(2, 3, 1, 0, 0, [1, 1]);
     let no_input = axis(0, 3, 1, 2, 2, [1, 1]);
-    let no_kernel = SpatialAxis { kernel: 0, ..three };
+    let no_kernel = Spatial { kernel: 0, ..three };
     let one = axis(1, 1, 1, 0, 0, [1, 1]);
     check_all(
         &[
@@ -444,9 +437,9 @@ fn forms(
     kernel: usize,
     stride: usize,
     padding: i64,
-) -> [ConvolutionShape; 3] {
+) -> [Shape; 3] {
     let forward = axis(extent, kernel, stride, padding, padding, [1, 1]);
-    let by_input = SpatialAxis {
+    let by_input = Spatial {
         input: forward.output,
         kernel,
         output: extent,
@@ -455,7 +448,7 @@ fn forms(
         input_dilation: stride,
         kernel_dilation: 1,
     };
-    let by_weights = SpatialAxis {
+    let by_weights = Spatial {
         input: extent,
         kernel: forward.output,
         output: kernel,

@@ -2,9 +2,9 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use warploom_cpu::gemm::{Element, Epilogue, Gemm, Matrix, Output, Right, Shape, Tile};
-use warploom_cpu::isa::Isa;
-use warploom_cpu::pool::Pool;
+use warploom_cpu_kernels::gemm::{Element, Epilogue, Gemm, Matrix, Output, Right, Shape, Tile};
+use warploom_cpu_kernels::isa::Isa;
+use warploom_cpu_kernels::pool::Pool;
 
 /// A small generator (Marsaglia's xorshift64).
 struct Random(u64);

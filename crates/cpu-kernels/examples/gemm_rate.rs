@@ -9,9 +9,9 @@ use std::hint::spin_loop;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ceiling::{ceiling, seconds};
-use warploom_cpu::gemm::{Element, Gemm, Matrix, Output, Right, Shape};
-use warploom_cpu::isa::Isa;
-use warploom_cpu::pool::Pool;
+use warploom_cpu_kernels::gemm::{Element, Gemm, Matrix, Output, Right, Shape};
+use warploom_cpu_kernels::isa::Isa;
+use warploom_cpu_kernels::pool::Pool;
 
 /// Rounds of ceiling, product, ceiling; a product is repeated for about `ROUND_SECONDS`. Rounds are short, because what
 /// a shared machine gives changes within milliseconds.

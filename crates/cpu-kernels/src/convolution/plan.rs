@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use warploom_device::ConvolutionShape;
-
+use super::Shape;
 use super::axis::Axis;
 use super::kernels::{Element, Kernels};
 use crate::isa::Isa;
@@ -112,7 +111,7 @@ impl<T: Element> Convolution<T> {
     ///
     /// # Panics
     /// When the machine lacks the instruction set, and when there are not one or two spatial axes.
-    pub fn new(shape: &ConvolutionShape, isa: Isa, threads: usize) -> Convolution<T> {
+    pub fn new(shape: &Shape, isa: Isa, threads: usize) -> Convolution<T> {
         assert!(isa.is_available(), "this machine has no {}", isa.name());
         let (height, width) = match &shape.spatial[..] {
             [width] => (Axis::unit(), Axis::new(width)),

@@ -1,4 +1,4 @@
-//! Convolutions of `f32` and `f64`: [`ConvolutionShape`](warploom_device::ConvolutionShape) says what is computed.
+//! Convolutions of `f32` and `f64`: [`Shape`] says what is computed.
 //!
 //! A [`Convolution`] is planned once per shape and run many times; it allocates nothing while it runs. It is a product
 //! with indirect addressing: rows of a tile are factors of one operand, broadcast from where they lie by a table of
@@ -37,6 +37,63 @@ mod tile;
 pub use kernels::Element;
 pub use output::Output;
 pub use plan::Convolution;
+
+/// One spatial axis.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Spatial {
+    /// Extent of the input.
+    pub input: usize,
+    /// Extent of the kernel.
+    pub kernel: usize,
+    /// Extent of the result.
+    pub output: usize,
+    /// Positions of the dilated input from one result to the next.
+    pub stride: usize,
+    /// Zeros before the first position of the dilated input; negative where positions are left out.
+    pub low: i64,
+    /// Positions from one input element to the next; between them are zeros.
+    pub input_dilation: usize,
+    /// Positions from one kernel element to the next.
+    pub kernel_dilation: usize,
+}
+
+/// Extents: `result[n, g, o, p…] = sum over c, r… of kernel[g, o, c, r…] * input[n, g, c, source(p, r)…]`, where `source`
+/// is `(p * stride + r * kernel_dilation - low) / input_dilation` along each axis, and there is a zero where that is not
+/// whole or outside.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Shape {
+    /// Examples.
+    pub batch: usize,
+    /// Groups: each has channels and outputs of its own.
+    pub groups: usize,
+    /// Channels of the input in one group.
+    pub channels: usize,
+    /// Channels of the result in one group.
+    pub outputs: usize,
+    /// One or two axes, the last of which is the width.
+    pub spatial: Vec<Spatial>,
+}
+
+impl Shape {
+    /// Extents of the result: `[batch, groups, outputs, spatial…]`.
+    pub fn result(&self) -> Vec<usize> {
+        self.extents([self.batch, self.groups, self.outputs], |axis| axis.output)
+    }
+
+    /// Extents of the input: `[batch, groups, channels, spatial…]`.
+    pub fn input(&self) -> Vec<usize> {
+        self.extents([self.batch, self.groups, self.channels], |axis| axis.input)
+    }
+
+    /// Extents of the kernel: `[groups, outputs, channels, spatial…]`.
+    pub fn kernel(&self) -> Vec<usize> {
+        self.extents([self.groups, self.outputs, self.channels], |axis| axis.kernel)
+    }
+
+    fn extents(&self, first: [usize; 3], of: fn(&Spatial) -> usize) -> Vec<usize> {
+        first.into_iter().chain(self.spatial.iter().map(of)).collect()
+    }
+}
 
 /// An operand or a result somewhere in memory. Strides are in elements and may be zero or negative.
 #[derive(Clone, Copy, Debug)]

@@ -1,6 +1,6 @@
 //! One spatial axis, cut so that every result reads its sources at a fixed distance.
 
-use warploom_device::SpatialAxis;
+use super::Spatial;
 
 /// Most results of an axis that each are a phase of their own because the input has one element: all but one tap would
 /// meet zeros.
@@ -37,7 +37,7 @@ pub(super) struct Axis {
 }
 
 impl Axis {
-    pub(super) fn new(axis: &SpatialAxis) -> Axis {
+    pub(super) fn new(axis: &Spatial) -> Axis {
         let (dilation, step) = (axis.input_dilation as isize, axis.stride as isize);
         let common = greatest_common_divisor(axis.input_dilation, axis.stride);
         let (mut count, stride) = (axis.input_dilation / common, axis.stride / common);
@@ -69,7 +69,7 @@ impl Axis {
 
     /// An axis of one element that nothing moves along.
     pub(super) fn unit() -> Axis {
-        Axis::new(&SpatialAxis {
+        Axis::new(&Spatial {
             input: 1,
             kernel: 1,
             output: 1,
