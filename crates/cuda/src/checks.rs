@@ -6,7 +6,7 @@ use crate::driver::{Driver, Gpu, dotted};
 use crate::nvrtc::Compiler;
 use crate::search::{Library, Search};
 use crate::vendor::Version;
-use crate::{convolutions, matrices};
+use crate::{collectives, convolutions, matrices};
 
 const NAME: &str = "CUDA";
 
@@ -42,6 +42,7 @@ pub fn check_gpus(search: &Search) -> Vec<Check> {
                 check_compiler(search, driver),
                 check_products(search, driver),
                 check_convolutions(search, driver),
+                check_collectives(search, driver),
             ];
             gpus.iter().map(describe).chain(libraries).collect()
         }
@@ -106,12 +107,27 @@ fn check_vendor(
 ) -> Check {
     match found {
         Ok(Version { path, own: number, cuda }) => {
-            let (cuda, driver, path) = (dotted(cuda as i32), dotted(driver), path.display());
-            Check::ok(name, format!("{path}, {} of CUDA {cuda}, with a driver of CUDA {driver}", own(number)))
+            let of = cuda.map_or_else(String::new, |cuda| format!(" of CUDA {}", dotted(cuda as i32)));
+            let (driver, path) = (dotted(driver), path.display());
+            Check::ok(name, format!("{path}, {}{of}, with a driver of CUDA {driver}", own(number)))
         }
         Err(why) => {
             let found = format!("{what} run as Warploom's own kernels, which are slower: {why}");
             Check::problem(false, name, found, library.advice())
+        }
+    }
+}
+
+fn check_collectives(search: &Search, driver: i32) -> Check {
+    const NAME: &str = "NCCL";
+    const NEED: &str = "nothing computes on several GPUs yet";
+    match collectives::find(search, driver) {
+        Ok(Version { path, own, .. }) => {
+            Check::ok(NAME, format!("{}, {}; {NEED}", path.display(), collectives::dotted(own)))
+        }
+        Err(why) if search.find(Library::Nccl).files.is_empty() => Check::ok(NAME, format!("{NEED}: {why}")),
+        Err(why) => {
+            Check::problem(false, NAME, format!("{NEED}, and none would: {why}"), Library::Nccl.advice())
         }
     }
 }

@@ -70,7 +70,7 @@ fn load(search: &Search, driver: i32) -> Result<(Api, Version), String> {
     first_that_fits(search, Library::Cudnn, driver, |path| {
         let api = Api::load(path)?;
         // SAFETY: both only give a number.
-        let (own, cuda) = unsafe { ((api.version)(), (api.cuda_version)()) };
+        let (own, cuda) = unsafe { ((api.version)(), Some((api.cuda_version)())) };
         if own < OLDEST {
             return Err(format!("it is of version {own}; cuDNN 8 or newer is needed"));
         }

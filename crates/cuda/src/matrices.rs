@@ -71,7 +71,7 @@ fn load(search: &Search, driver: i32) -> Result<(Api, Version), String> {
     first_that_fits(search, Library::CublasLt, driver, |path| {
         let api = Api::load(path)?;
         // SAFETY: both only give a number.
-        let (own, cuda) = unsafe { ((api.version)(), (api.cuda_version)()) };
+        let (own, cuda) = unsafe { ((api.version)(), Some((api.cuda_version)())) };
         Ok((api, Version { path: path.to_owned(), own, cuda }))
     })
 }

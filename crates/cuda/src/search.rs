@@ -19,14 +19,16 @@ pub enum Library {
     CublasLt,
     /// Convolutions.
     Cudnn,
+    /// Sums over several GPUs.
+    Nccl,
     /// Power, clocks and health of GPUs; comes with the driver.
     Nvml,
 }
 
 impl Library {
     /// All of them.
-    pub const ALL: [Library; 5] =
-        [Library::Driver, Library::Nvrtc, Library::CublasLt, Library::Cudnn, Library::Nvml];
+    pub const ALL: [Library; 6] =
+        [Library::Driver, Library::Nvrtc, Library::CublasLt, Library::Cudnn, Library::Nccl, Library::Nvml];
 
     /// The file's name without its version.
     pub fn file(self) -> &'static str {
@@ -35,11 +37,13 @@ impl Library {
             (Library::Nvrtc, false) => "libnvrtc.so",
             (Library::CublasLt, false) => "libcublasLt.so",
             (Library::Cudnn, false) => "libcudnn.so",
+            (Library::Nccl, false) => "libnccl.so",
             (Library::Nvml, false) => "libnvidia-ml.so",
             (Library::Driver, true) => "nvcuda.dll",
             (Library::Nvrtc, true) => "nvrtc64.dll",
             (Library::CublasLt, true) => "cublasLt64.dll",
             (Library::Cudnn, true) => "cudnn64.dll",
+            (Library::Nccl, true) => "nccl64.dll",
             (Library::Nvml, true) => "nvml.dll",
         }
     }
@@ -54,6 +58,7 @@ impl Library {
             Library::Nvrtc => "install it with `pip install nvidia-cuda-nvrtc`, or NVIDIA's CUDA toolkit",
             Library::CublasLt => "install it with `pip install nvidia-cublas`, or NVIDIA's CUDA toolkit",
             Library::Cudnn => "install it with `pip install nvidia-cudnn-cu13`, or NVIDIA's package cudnn",
+            Library::Nccl => "install it with `pip install nvidia-nccl-cu13`, or NVIDIA's package libnccl2",
         }
     }
 

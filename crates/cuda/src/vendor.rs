@@ -23,8 +23,8 @@ pub(crate) struct Version {
     pub path: PathBuf,
     /// As the library numbers itself.
     pub own: usize,
-    /// Of the CUDA that it was built for: 13000 is 13.0.
-    pub cuda: usize,
+    /// Of the CUDA that it was built for, where it tells: 13000 is 13.0.
+    pub cuda: Option<usize>,
 }
 
 /// Those of one device.
@@ -93,10 +93,11 @@ pub(crate) fn first_that_fits<T>(
                 continue;
             }
         };
-        let of = format!("{} is of CUDA {}", path.display(), dotted(version.cuda as i32));
-        if version.cuda < OLDEST {
+        let Some(cuda) = version.cuda else { return Ok((loaded, version)) };
+        let of = format!("{} is of CUDA {}", path.display(), dotted(cuda as i32));
+        if cuda < OLDEST {
             refused.push(format!("{of}; {} or newer is needed", dotted(OLDEST as i32)));
-        } else if version.cuda / 1000 > driver as usize / 1000 {
+        } else if cuda / 1000 > driver as usize / 1000 {
             refused.push(format!("{of}, which the driver of CUDA {} is too old for", dotted(driver)));
         } else {
             return Ok((loaded, version));

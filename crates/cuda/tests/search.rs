@@ -33,6 +33,7 @@ fn the_toolkit() {
         "opt/toolkit/lib64/libnvrtc-builtins.so.12.4",
         "opt/toolkit/lib64/stubs/libcuda.so",
         "opt/toolkit/lib64/libcublasLt.so.12",
+        "opt/toolkit/lib64/libnccl.so.2",
         "usr/local/cuda-13.0/lib64/libnvrtc.so",
         "usr/local/cuda-13.0/lib64/libnvrtc.so.13",
         "usr/local/cuda-13.0/lib64/libnvrtc.so.13.0.48",
@@ -49,6 +50,7 @@ fn the_toolkit() {
         let all = [&["opt/toolkit/lib64/libnvrtc.so.12"], &installed[..]].concat();
         assert_eq!(find(root, Library::Nvrtc, &named), all);
         assert_eq!(find(root, Library::CublasLt, &named), ["opt/toolkit/lib64/libcublasLt.so.12"]);
+        assert_eq!(find(root, Library::Nccl, &named), ["opt/toolkit/lib64/libnccl.so.2"]);
         assert!(find(root, Library::Driver, &named).is_empty(), "a toolkit's driver is a stub for linkers");
     }
 }
@@ -60,6 +62,7 @@ fn what_the_loader_is_configured_to_search() {
         "data/one/libcuda.so.1",
         "data/two/libcuda.so.550.54.15",
         "data/two/libcudnn.so.9",
+        "data/two/libnccl.so.2.30.7",
         "data/three/libnvrtc.so.12",
         "etc/ld.so.conf.d/README",
     ]);
@@ -70,6 +73,7 @@ fn what_the_loader_is_configured_to_search() {
     assert_eq!(find(root, Library::Driver, &[]), ["data/one/libcuda.so.1", "data/two/libcuda.so.550.54.15"]);
     assert_eq!(find(root, Library::Nvml, &[]), ["usr/lib/x86_64-linux-gnu/libnvidia-ml.so.1"]);
     assert_eq!(find(root, Library::Cudnn, &[]), ["data/two/libcudnn.so.9"]);
+    assert_eq!(find(root, Library::Nccl, &[]), ["data/two/libnccl.so.2.30.7"]);
     assert!(find(root, Library::Nvrtc, &[]).is_empty());
     let asked = [("LD_LIBRARY_PATH", value(&root.join("data/three")))];
     assert_eq!(find(root, Library::Nvrtc, &asked), ["data/three/libnvrtc.so.12"]);
@@ -82,6 +86,7 @@ fn python_packages() {
     let machine = tree(&[
         &format!("venv/{new}"),
         "venv/lib/python3.11/site-packages/nvidia/cudnn/lib/libcudnn.so.9",
+        "venv/lib/python3.11/site-packages/nvidia/nccl/lib/libnccl.so.2",
         "venv/lib/python3.11/site-packages/nvidia/cu13/lib/libcublasLt.so.13",
         &format!("other/{old}"),
         "other/bin/python3",
@@ -97,6 +102,10 @@ fn python_packages() {
     assert_eq!(
         find(root, Library::Cudnn, &active),
         ["venv/lib/python3.11/site-packages/nvidia/cudnn/lib/libcudnn.so.9"]
+    );
+    assert_eq!(
+        find(root, Library::Nccl, &active),
+        ["venv/lib/python3.11/site-packages/nvidia/nccl/lib/libnccl.so.2"]
     );
     assert_eq!(find(root, Library::CublasLt, &active).len(), 1);
     let on_the_path = [("PATH", value(&root.join("other/bin")))];
