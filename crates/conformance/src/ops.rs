@@ -7,7 +7,7 @@ use warploom_graph::elementwise::TypeRule;
 use warploom_graph::interpret::Array;
 use warploom_graph::{
     Arithmetic, Builder, ContractAxes, DType, Elementwise, ElementwiseMethods, Graph, Op, Origin, Recording,
-    Reduction, Type,
+    Reduction, ScatterKind, Type,
 };
 
 /// Every elementwise op in each of `dtypes` that it takes, by name. Results may differ by `tolerance(dtype)`.
@@ -123,15 +123,48 @@ pub fn half_products(dtypes: &[DType]) -> Vec<(String, Case)> {
     cases
 }
 
-/// A product of f32 that is not exact; results agree with `arithmetic` and with no other.
-pub fn rough_product(arithmetic: Arithmetic) -> Case {
-    let axes = ContractAxes { sum: smallvec![(1, 0)], arithmetic, ..ContractAxes::default() };
-    let mut case = binary(DType::F32, Op::Contract(axes), [vec![72, 56], vec![56, 40]]);
-    for argument in &mut case.arguments {
-        let rough = |i: usize| ((i * 7919 % 1009) as f64 / 101.0).sin() as f32;
-        *argument = Array::new(argument.ty.clone(), (0..argument.ty.elements()).map(|i| f64::from(rough(i))));
+/// Reductions, gathers and scatters of numbers that f64 holds and f32 does not, sums of them exact, by name.
+pub fn doubles() -> Vec<(String, Case)> {
+    let number = |i: usize| (i * 7919 % 1009 * 997) as f64 + (i % 61) as f64 / 65536.0;
+    let array = |shape: &[usize], first: usize| {
+        let ty = Type::new(DType::F64, shape);
+        let numbers: Vec<f64> = (first..first + ty.elements()).map(number).collect();
+        Array::new(ty, numbers)
+    };
+    let mut cases = Vec::new();
+    for (shape, axis) in [([20, 3000], 1), ([3000, 20], 0), ([1, 40_000], 1), ([600, 5], 1)] {
+        for kind in [Reduction::Sum, Reduction::Max, Reduction::Min, Reduction::ArgMax] {
+            let op = Op::Reduce { kind, axes: smallvec![axis] };
+            let name = format!("{} f64 {shape:?} {axis}", kind.name());
+            cases.push((name, single(op, vec![array(&shape, 0)], 0.0)));
+        }
     }
-    Case { tolerance: 1e-6, ..case }
+    let indices = |count: usize, extent: usize| {
+        let numbers: Vec<f64> = (0..count).map(|i| (i * 31 % 17 * 5 % extent) as f64).collect();
+        Array::new(Type::new(DType::I32, &[count]), numbers)
+    };
+    for (axis, updates) in [(0, [40, 24]), (1, [50, 40])] {
+        let base = || array(&[50, 24], 3);
+        let at = || indices(40, [50, 24][axis]);
+        cases.push((format!("gather f64 {axis}"), single(Op::Gather { axis }, vec![base(), at()], 0.0)));
+        for kind in [ScatterKind::Add, ScatterKind::Max, ScatterKind::Set] {
+            let arrays = vec![base(), at(), array(&updates, 7)];
+            let name = format!("scatter {} f64 {axis}", kind.name());
+            cases.push((name, single(Op::Scatter { kind, axis }, arrays, 0.0)));
+        }
+    }
+    cases
+}
+
+/// A product of `dtype`, f32 or f64, that is not exact; results agree with `arithmetic` and with no other.
+pub fn rough_product(dtype: DType, arithmetic: Arithmetic) -> Case {
+    let axes = ContractAxes { sum: smallvec![(1, 0)], arithmetic, ..ContractAxes::default() };
+    let mut case = binary(dtype, Op::Contract(axes), [vec![72, 56], vec![56, 40]]);
+    for argument in &mut case.arguments {
+        let rough = |i: usize| dtype.round(((i * 7919 % 1009) as f64 / 101.0).sin());
+        *argument = Array::new(argument.ty.clone(), (0..argument.ty.elements()).map(rough));
+    }
+    Case { tolerance: if dtype == DType::F64 { 1e-14 } else { 1e-6 }, ..case }
 }
 
 /// `softmax(x)` of each row, and its sum over the rows.
@@ -153,25 +186,23 @@ pub fn softmax(rows: usize, columns: usize) -> Case {
 
 /// A program of one op on two tensors of a few whole numbers, whose sums of products are exact.
 fn binary(dtype: DType, op: Op, shapes: [Vec<usize>; 2]) -> Case {
-    let builder = Builder::new(Graph::new(), Origin::here());
     let array = |shape: &Vec<usize>| {
         let ty = Type::new(dtype, shape);
         let numbers: Vec<f64> = (0..ty.elements()).map(|i| (i * 7919 % 61 % 9) as f64 - 4.0).collect();
         Array::new(ty, numbers)
     };
-    let arrays: Vec<Array> = shapes.iter().map(array).collect();
-    let values: Vec<_> = arrays.iter().map(|a| builder.parameter(a.ty.clone()).value()).collect();
-    let result = builder.apply(op, &values).value();
-    let mut graph = builder.finish();
-    graph.set_results(vec![result]);
-    Case { recording: Recording::stateless(graph), arguments: arrays, tolerance: 0.0 }
+    single(op, shapes.iter().map(array).collect(), 0.0)
 }
 
 /// A program of one op on arguments of these dtypes.
 fn program(op: Op, arguments: Vec<(DType, Vec<f64>)>, tolerance: f64) -> Case {
+    let array = |(dtype, x): (DType, Vec<f64>)| Array::new(Type::new(dtype, &[x.len()]), x);
+    single(op, arguments.into_iter().map(array).collect(), tolerance)
+}
+
+/// A program of one op.
+fn single(op: Op, arrays: Vec<Array>, tolerance: f64) -> Case {
     let builder = Builder::new(Graph::new(), Origin::here());
-    let arrays: Vec<Array> =
-        arguments.into_iter().map(|(dtype, x)| Array::new(Type::new(dtype, &[x.len()]), x)).collect();
     let values: Vec<_> = arrays.iter().map(|a| builder.parameter(a.ty.clone()).value()).collect();
     let result = builder.apply(op, &values).value();
     let mut graph = builder.finish();

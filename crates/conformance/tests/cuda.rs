@@ -7,15 +7,17 @@
 use std::sync::Arc;
 use warploom_compile::Options;
 use warploom_conformance::generate::generate_of;
-use warploom_conformance::ops::{casts, products, rough_product, softmax};
+use warploom_conformance::ops::{casts, doubles, products, rough_product, softmax};
 use warploom_conformance::precision::{HALVES, narrowed};
-use warploom_conformance::run::{Case, Outcome, compare, compiled, run_program, to_bytes};
+use warploom_conformance::run::{Case, Outcome, compare, compiled, from_bytes, run, run_program, to_bytes};
 use warploom_conformance::suite::ops;
 use warploom_cuda::CudaCpp;
 use warploom_device::{Bindings, BufferSpec, Class, Executor, Memory, Program, Target};
 use warploom_emulate::{Emulated, LIMITS, is_available, sanitized};
 use warploom_gpu::{FAULT_WORDS, Limits, Node, Plan, Root};
-use warploom_graph::{Arithmetic, DType, ParameterRole};
+use warploom_graph::{
+    Arithmetic, Builder, DType, Dims, Graph, Literal, Op, Origin, ParameterRole, Recording,
+};
 
 fn device(limits: Limits) -> Option<Emulated> {
     is_available().then(|| Emulated::new(&CudaCpp, limits))
@@ -50,6 +52,50 @@ fn check(device: &Emulated, cases: &[(String, Case)]) -> Vec<Outcome> {
 fn every_op_and_cast_in_every_dtype_it_has() {
     let Some(device) = device(LIMITS) else { return };
     check(&device, &ops(&device));
+}
+
+/// Sums go through shared memory, through warps, or stay with a thread.
+#[test]
+fn what_only_f64_holds_stays_whole() {
+    let Some(mut device) = device(LIMITS) else { return };
+    for parallel in [1 << 6, 5000, 1 << 18] {
+        device = device.with_limits(Limits { parallel, ..LIMITS });
+        check(&device, &doubles());
+    }
+}
+
+/// Those that decimal numbers do not spell go through their bits.
+#[test]
+fn literals_of_f64_are_exact() {
+    let Some(device) = device(LIMITS) else { return };
+    let least = f64::from_bits(1);
+    let below_one = 1.0 - f64::EPSILON / 2.0;
+    let infinity = f64::INFINITY;
+    let values = [
+        0.1,
+        -1.0 / 3.0,
+        0.0,
+        -0.0,
+        1e300,
+        f64::MAX,
+        f64::MIN_POSITIVE,
+        least,
+        below_one,
+        infinity,
+        -infinity,
+        f64::NAN,
+    ];
+    for value in values {
+        let builder = Builder::new(Graph::new(), Origin::here());
+        let fill = Op::Fill { value: Literal::new(DType::F64, value), shape: Dims::from_slice(&[3]) };
+        let filled = builder.apply(fill, &[]).value();
+        let mut graph = builder.finish();
+        graph.set_results(vec![filled]);
+        let case = Case { recording: Recording::stateless(graph), arguments: vec![], tolerance: 0.0 };
+        let outcome = run(&case, &device, Options::default()).expect("it runs");
+        let got = from_bytes(DType::F64, &outcome.results[0]);
+        assert_eq!(got.iter().map(|x| x.to_bits()).collect::<Vec<_>>(), [value.to_bits(); 3], "{value:?}");
+    }
 }
 
 /// On a device that few invocations fill, each takes 16 bytes at once.
@@ -96,6 +142,13 @@ fn products_of_f32_in_every_tile() {
     products_in_every_tile(DType::F32, Arithmetic::Own, &SHAPES);
 }
 
+#[test]
+fn products_of_f64_in_every_tile() {
+    products_in_every_tile(DType::F64, Arithmetic::Own, &SHAPES);
+    let Some(device) = device(LIMITS) else { return };
+    check(&device, &[("rough".to_owned(), rough_product(DType::F64, Arithmetic::Own))]);
+}
+
 /// What these compute exactly on matrix units here, they must compute exactly on a GPU: only there are the layouts of
 /// matrices over a warp put to the proof.
 #[test]
@@ -113,9 +166,9 @@ fn products_of_f16_in_every_tile() {
 fn products_of_tf32_in_every_tile() {
     products_in_every_tile(DType::F32, Arithmetic::Tf32, &SHAPES[1..2]);
     let Some(device) = device(LIMITS) else { return };
-    let rough = |arithmetic: Arithmetic| (format!("{arithmetic:?}"), rough_product(arithmetic));
+    let rough = |arithmetic: Arithmetic| (format!("{arithmetic:?}"), rough_product(DType::F32, arithmetic));
     let outcomes = check(&device, &[rough(Arithmetic::Own), rough(Arithmetic::Tf32)]);
-    compare(&rough_product(Arithmetic::Own), &outcomes[1]).expect_err("operands are rounded");
+    compare(&rough_product(DType::F32, Arithmetic::Own), &outcomes[1]).expect_err("operands are rounded");
 }
 
 /// What a product gives with other text in its kernels.
@@ -204,7 +257,7 @@ fn random_programs_agree_in_half_precision() {
 #[test]
 fn memory_is_used_for_words_and_for_parts_of_words() {
     let Some(device) = device(LIMITS) else { return };
-    let dtypes = device.capabilities().dtypes.clone();
+    let dtypes = DType::ALL.into_iter().filter(|dtype| *dtype != DType::F64).collect::<Vec<_>>();
     let cases = [777, 960].map(|seed| (format!("seed {seed}"), generate_of(seed, &dtypes).0));
     check(&device, &cases);
 }
@@ -258,9 +311,12 @@ fn no_access_is_out_of_bounds() {
     let dtypes = device.capabilities().dtypes.clone();
     let mut cases: Vec<Case> = (0..4).map(|seed| generate_of(seed, &dtypes).0).collect();
     cases.push(softmax(7, 300));
-    for (dtype, arithmetic) in
-        [(DType::F32, Arithmetic::Own), (DType::F32, Arithmetic::Tf32), (DType::BF16, Arithmetic::Own)]
-    {
+    for (dtype, arithmetic) in [
+        (DType::F32, Arithmetic::Own),
+        (DType::F32, Arithmetic::Tf32),
+        (DType::BF16, Arithmetic::Own),
+        (DType::F64, Arithmetic::Own),
+    ] {
         let edges = products(dtype, arithmetic)
             .into_iter()
             .filter(|(name, _)| !name.contains("600") && !name.contains("300"));

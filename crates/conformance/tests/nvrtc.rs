@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use support::{ARCHITECTURES, Family, Sweep, compiler};
 use warploom_compile::Options;
 use warploom_conformance::generate::generate_of;
-use warploom_conformance::ops::{casts, elementwise, half_products, products};
+use warploom_conformance::ops::{casts, doubles, elementwise, half_products, products};
 use warploom_conformance::run::compiled;
 use warploom_cuda::CudaCpp;
 use warploom_device::Target;
@@ -20,8 +20,9 @@ use warploom_gpu::Limits;
 use warploom_graph::{Arithmetic, DType};
 
 /// Operands whose products are other kernels.
-const PRODUCTS: [(DType, Arithmetic); 4] = [
+const PRODUCTS: [(DType, Arithmetic); 5] = [
     (DType::F32, Arithmetic::Own),
+    (DType::F64, Arithmetic::Own),
     (DType::F32, Arithmetic::Tf32),
     (DType::BF16, Arithmetic::Own),
     (DType::F16, Arithmetic::Wide),
@@ -41,6 +42,7 @@ fn every_kernel_is_machine_code_without_spills() {
         let single = single.filter(|_| parallel == 1 << 4 || parallel == 1 << 18);
         let products = PRODUCTS.into_iter().flat_map(|(dtype, how)| products(dtype, how));
         let products = products.filter(|_| parallel != 1 << 4);
+        let products = products.chain(doubles());
         let random = (0..programs).map(|seed| generate_of(seed, &dtypes).0);
         for case in single.chain(products).map(|(_, case)| case).chain(random) {
             let program = compiled(&case, &device, Options::default()).expect("it compiles").program;

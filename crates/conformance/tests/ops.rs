@@ -1,7 +1,7 @@
 //! Every elementwise op and every cast in every dtype it takes, and products of many shapes, on every instruction set of the CPU, against the interpreter.
 
 use warploom_compile::Options;
-use warploom_conformance::ops::{casts, elementwise, half_products, products};
+use warploom_conformance::ops::{casts, doubles, elementwise, half_products, products};
 use warploom_conformance::run::{compare, run};
 use warploom_cpu::{Cpu, Isa};
 use warploom_graph::{Arithmetic, DType};
@@ -19,8 +19,11 @@ fn tolerance(dtype: DType) -> f64 {
 #[test]
 fn every_op_cast_and_product() {
     let single = elementwise(&DType::ALL, tolerance).into_iter().chain(casts(&DType::ALL));
-    let cases: Vec<_> =
-        single.chain(products(DType::F32, Arithmetic::Own)).chain(half_products(&DType::ALL)).collect();
+    let cases: Vec<_> = single
+        .chain(products(DType::F32, Arithmetic::Own))
+        .chain(half_products(&DType::ALL))
+        .chain(doubles())
+        .collect();
     let mut wrong = Vec::new();
     for isa in Isa::available() {
         let cpu = Cpu::with_isa(isa, Some(1));

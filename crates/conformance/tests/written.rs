@@ -9,7 +9,7 @@ use warploom_conformance::ops::softmax;
 use warploom_cuda::CudaCpp;
 use warploom_device::Target;
 use warploom_emulate::{Emulated, LIMITS};
-use warploom_gpu::{Dialect, Limits, MatrixUnits};
+use warploom_gpu::{Dialect, Limits, MatrixUnits, plan};
 use warploom_graph::convolve::{ConvolveAxes, SpatialWindow};
 use warploom_graph::{
     Arithmetic, Builder, ContractAxes, DType, ElementwiseMethods, Expr, Graph, Op, Origin, Recording,
@@ -92,6 +92,30 @@ fn programs() -> Vec<(&'static str, Recording)> {
             }),
         ),
     ]
+}
+
+/// A program that reached the writer of WGSL by mistake is no kernel that its compiler would refuse, or misread.
+#[test]
+fn wgsl_refuses_f64() {
+    let double: [(DType, &[usize]); 2] = [(DType::F64, &[16, 16]), (DType::F64, &[16, 16])];
+    let ops = [
+        program(&double, |_, x| x[0] + x[1]),
+        program(&double, |_, x| x[0].cast(DType::F32)),
+        program(&double, |_, x| x[0].reduce(Reduction::Max, &[0])),
+        program(&double, |builder, x| {
+            let axes = ContractAxes { sum: smallvec![(1, 0)], ..ContractAxes::default() };
+            builder.apply(Op::Contract(axes), &[x[0].value(), x[1].value()])
+        }),
+        program(&[(DType::F32, &[16])], |_, x| x[0].cast(DType::F64)),
+    ];
+    let [(_, wgsl, limits), (_, cuda, _)] = DIALECTS;
+    let device = Emulated::new(cuda, limits);
+    for recording in ops {
+        let program = compile(&recording, &device, Options::default()).expect("it compiles").program;
+        plan(&program, &limits, cuda).expect("CUDA C++ has f64");
+        let error = plan(&program, &limits, wgsl).expect_err("WGSL has none").to_string();
+        assert!(error.contains("kernels in wgsl hold no f64; cast to f32"), "{error}");
+    }
 }
 
 /// A source without the functions of its library.

@@ -21,6 +21,7 @@ using u32 = unsigned int;
 using u8 = unsigned char;
 using u16 = unsigned short;
 using f32 = float;
+using f64 = double;
 using i64 = long long;
 using u64 = unsigned long long;
 ";
@@ -28,6 +29,10 @@ using u64 = unsigned long long;
 impl Dialect for CudaCpp {
     fn name(&self) -> &'static str {
         "cuda"
+    }
+
+    fn has_f64(&self) -> bool {
+        true
     }
 
     fn local_array(&self, element: &str, name: &str, length: usize) -> String {

@@ -48,8 +48,7 @@ impl Cuda {
         let capabilities = Capabilities {
             id: gpu.id(),
             name: gpu.name.clone(),
-            // Kernels are written for devices whose registers have 32 bits.
-            dtypes: DType::ALL.iter().copied().filter(|dtype| *dtype != DType::F64).collect(),
+            dtypes: DType::ALL.to_vec(),
             tf32: gpu.limits.matrix_units.tf32,
             slab_bytes: gpu.limits.argument_bytes,
             alignment: gpu.limits.alignment,

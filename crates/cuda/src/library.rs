@@ -3,7 +3,7 @@
 //! Kernels are compiled without fast math and without contraction (`--fmad=false`), so that every operation is rounded as
 //! IEEE 754 says, once, subnormal numbers included. Exponential, logarithm, hyperbolic tangent, error function, and sine and
 //! cosine up to a magnitude of 2²⁰ follow the CPU's step by step and give its bits; powers, and larger arguments of sine and
-//! cosine, are computed with integers, as in WGSL, where the CPU takes `f64`.
+//! cosine, are computed with integers, as in WGSL, where the CPU takes `f64`. Functions of `f64` are CUDA's own.
 
 use std::sync::LazyLock;
 use warploom_gpu::{Library, words};
@@ -25,6 +25,7 @@ pub(crate) static LIBRARY: LazyLock<Library> = LazyLock::new(|| {
         include_str!("library/erf.cuh"),
         include_str!("library/cast.cuh"),
         include_str!("library/half.cuh"),
+        include_str!("library/double.cuh"),
         include_str!("library/philox.cuh"),
         include_str!("library/fault.cuh"),
     ];

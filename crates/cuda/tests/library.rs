@@ -218,6 +218,46 @@ fn casts() {
     widen("from_bfloat", math::bf16_to_f32);
 }
 
+/// Numbers of 64 bits as two lists of words, the low ones first: every float of [`floats`] and what lies beside it, halfway to
+/// the next half, bfloat and float and beside that, and numbers of all bits.
+fn doubles() -> [Vec<u32>; 2] {
+    let mut state = 6;
+    let mut all: Vec<u64> = Vec::new();
+    for bits in floats(1 << 14) {
+        let exact = f64::from(f32::from_bits(bits)).to_bits();
+        let halfway =
+            [0, 1 << 41, 1 << 44, 1 << 28].map(|unit: u64| (exact & !(2 * unit).saturating_sub(1)) | unit);
+        all.extend(halfway.into_iter().flat_map(|x| [x, x.saturating_sub(1), x.wrapping_add(1)]));
+    }
+    all.extend((0..1 << 16).map(|_| u64::from(random(&mut state)) << 32 | u64::from(random(&mut state))));
+    all.extend([255.5, 256.0, 2147483647.5, 2147483648.0, 4294967295.5, 4294967296.0].map(f64::to_bits));
+    all.extend([-0.5, -1.0, -2147483648.5, -2147483649.0].map(f64::to_bits));
+    [all.iter().map(|x| *x as u32).collect(), all.iter().map(|x| (x >> 32) as u32).collect()]
+}
+
+#[test]
+fn casts_of_doubles() {
+    let [low, high] = doubles();
+    let cast = |function: &'static str, expression: &str, is_right: &dyn Fn(f64, u32) -> bool| {
+        let expression = expression.replace("double", "bitcast<f64>(u64(y) << 32 | x)");
+        check(function, &expression, &[&low, &high], |row, got| {
+            is_right(f64::from_bits(u64::from(row[1]) << 32 | u64::from(row[0])), got)
+        });
+    };
+    let is = |x: f64, right: f64| x == right || x.is_nan() && right.is_nan();
+    cast("f64_to_i32", "bitcast<u32>(f64_to_i32(double))", &|x, got| got as i32 == x as i32);
+    cast("f64_to_u32", "f64_to_u32(double)", &|x, got| got == x as u32);
+    cast("f64_to_u8", "f64_to_u8(double)", &|x, got| got == u32::from(x as u8));
+    cast(
+        "f64_to_f32_odd",
+        "to_half(f64_to_f32_odd(double)) | to_bfloat(f64_to_f32_odd(double)) << 16",
+        &|x, got| {
+            let (half, bfloat) = (math::f16_to_f32(got as u16), math::bf16_to_f32((got >> 16) as u16));
+            is(half.into(), DType::F16.round(x)) && is(bfloat.into(), DType::BF16.round(x))
+        },
+    );
+}
+
 #[test]
 fn random_words_are_those_of_the_cpu() {
     let mut state = 5;

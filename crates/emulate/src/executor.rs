@@ -49,7 +49,10 @@ impl Emulated {
         let capabilities = Capabilities {
             id: format!("emulated-{}", dialect.name()),
             name: format!("kernels in {} on the processor", dialect.name()),
-            dtypes: DType::ALL.iter().copied().filter(|dtype| *dtype != DType::F64).collect(),
+            dtypes: DType::ALL
+                .into_iter()
+                .filter(|dtype| *dtype != DType::F64 || dialect.has_f64())
+                .collect(),
             tf32: limits.matrix_units.tf32,
             slab_bytes: limits.argument_bytes,
             alignment: limits.alignment,

@@ -39,7 +39,7 @@ impl Add for Work {
 pub(crate) enum Read {
     /// Its register.
     Value,
-    /// Its bits, in the low end of a `u32`.
+    /// Its bits, in the low end of a `u32`; of elements that have no more.
     Bits,
 }
 
@@ -165,7 +165,7 @@ impl<'a> Code<'a> {
             self.elements.push(match place.root {
                 Root::Faults => Elements::Faults,
                 _ if self.atomic.contains(&(place.root, place.offset)) => Elements::Atomic,
-                _ if dtype.bytes() < 4 => Elements::Words(DType::U32),
+                _ if dtype.bytes() != 4 => Elements::Words(DType::U32),
                 _ => Elements::Words(dtype),
             });
         }
@@ -219,6 +219,9 @@ impl<'a> Code<'a> {
         index: &str,
     ) -> Result<String, DeviceError> {
         let (argument, at) = self.locate(buffer, dtype, index, false)?;
+        if dtype == DType::F64 {
+            return Ok(self.call("load_f64", &[&format!("a{argument}"), &at]));
+        }
         if let (Elements::Words(held), 4) = (self.elements[argument], dtype.bytes()) {
             return Ok(reinterpret(&format!("a{argument}[{at}]"), held, dtype));
         }
@@ -256,18 +259,19 @@ impl<'a> Code<'a> {
         }
     }
 
-    /// The register of an element with these bits.
+    /// The register of an element with these bits, of `f64` a `u64`.
     pub(crate) fn value(&mut self, dtype: DType, bits: String) -> String {
         match dtype {
             DType::Bool => format!("({bits} != 0u)"),
             DType::U8 => bits,
             DType::F16 => self.call("from_half", &[&bits]),
             DType::BF16 => self.call("from_bfloat", &[&bits]),
-            DType::I32 | DType::U32 | DType::F32 | DType::F64 => reinterpret(&bits, DType::U32, dtype),
+            DType::I32 | DType::U32 | DType::F32 => reinterpret(&bits, DType::U32, dtype),
+            DType::F64 => format!("bitcast<f64>({bits})"),
         }
     }
 
-    /// The name of the argument that holds a buffer, and its word that element `index` lies in.
+    /// The name of the argument that holds a buffer, and its word that element `index` lies or begins in.
     pub(crate) fn word(
         &mut self,
         buffer: BufferId,
@@ -276,23 +280,23 @@ impl<'a> Code<'a> {
         written: bool,
     ) -> Result<(String, String), DeviceError> {
         let (argument, at) = self.locate(buffer, dtype, index, written)?;
-        let word = match 4 / dtype.bytes().clamp(1, 4) {
-            1 => at,
-            each => format!("({at}) / {each}u"),
+        let word = match dtype.bytes() {
+            8 => format!("({at}) * 2u"),
+            4 => at,
+            bytes => format!("({at}) / {}u", 4 / bytes),
         };
         Ok((format!("a{argument}"), word))
     }
 
-    /// The bits that a register is stored as, in the low end of a `u32`.
+    /// The bits that a register is stored as, in the low end of a `u32`, of `f64` a `u64`.
     pub(crate) fn bits(&mut self, dtype: DType, value: &str) -> String {
         match dtype {
             DType::Bool => format!("select(0u, 1u, {value})"),
             DType::U8 => format!("({value} & 255u)"),
             DType::F16 => self.call("to_half", &[value]),
             DType::BF16 => self.call("to_bfloat", &[value]),
-            DType::I32 | DType::U32 | DType::F32 | DType::F64 => {
-                reinterpret(value, register_dtype(dtype), DType::U32)
-            }
+            DType::I32 | DType::U32 | DType::F32 => reinterpret(value, dtype, DType::U32),
+            DType::F64 => format!("bitcast<u64>({value})"),
         }
     }
 
@@ -305,6 +309,11 @@ impl<'a> Code<'a> {
         value: &str,
     ) -> Result<(), DeviceError> {
         let (argument, at) = self.locate(buffer, dtype, index, true)?;
+        if dtype == DType::F64 {
+            let store = self.call("store_f64", &[&format!("a{argument}"), &at, value]);
+            self.line(format!("{store};"));
+            return Ok(());
+        }
         if let (Elements::Words(held), 4) = (self.elements[argument], dtype.bytes()) {
             self.line(format!("a{argument}[{at}] = {};", reinterpret(value, dtype, held)));
             return Ok(());
@@ -400,7 +409,7 @@ impl<'a> Code<'a> {
             workgroup,
             groups,
             arguments: arguments.into_iter().map(|(argument, _)| argument).collect(),
-            shared_bytes: self.shared.iter().map(|shared| 4 * shared.length).sum(),
+            shared_bytes: self.shared.iter().map(Shared::bytes).sum(),
             operations: work.operations,
             traffic: work.traffic,
         })

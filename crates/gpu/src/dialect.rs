@@ -12,6 +12,8 @@ use warploom_graph::{DType, Dims};
 pub trait Dialect: Send + Sync {
     /// Its name: `wgsl`, `cuda`.
     fn name(&self) -> &'static str;
+    /// Whether it has numbers of 64 bits.
+    fn has_f64(&self) -> bool;
     /// A declaration of an array that an invocation has to itself, every element 0.
     fn local_array(&self, element: &str, name: &str, length: usize) -> String;
     /// The statement at which a workgroup's invocations wait for each other, and see what the others shared.
@@ -35,7 +37,8 @@ pub trait Dialect: Send + Sync {
 /// How an argument is declared.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Elements {
-    /// An array of `f32`, `i32` or `u32`. Elements smaller than a word lie in words of `u32`, the first in the low bits.
+    /// An array of `f32`, `i32` or `u32`. Elements smaller than a word lie in words of `u32`, the first in the low bits; those of
+    /// `f64` in two words.
     Words(DType),
     /// An array of `u32` of which several invocations may write parts of one word.
     Atomic,
@@ -48,10 +51,17 @@ pub enum Elements {
 pub struct Shared {
     /// Its name in the body.
     pub name: String,
-    /// `f32`, `i32` or `u32`.
+    /// `f32`, `i32`, `u32`, `bool` or `f64`.
     pub element: &'static str,
     /// Elements.
     pub length: usize,
+}
+
+impl Shared {
+    /// Bytes that it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.length * if self.element == "f64" { 8 } else { 4 }
+    }
 }
 
 /// A kernel of the user's own. Its text sees each operand as the functions and constants that an [`Access`] stands for,
@@ -73,7 +83,7 @@ pub struct Own<'a> {
 pub struct Access {
     /// `input0`, `output1`: the name of the function, and the beginning of those of the constants.
     pub name: String,
-    /// `f32`, `i32`, `u32` or `bool`: what is read or written.
+    /// `f32`, `f64`, `i32`, `u32` or `bool`: what is read or written.
     pub dtype: DType,
     /// The operand's shape.
     pub shape: Dims,
@@ -94,6 +104,9 @@ pub struct Access {
 /// - `f32_to_i32`, `f32_to_u32`, `f32_to_u8`: casts by the rules of [`warploom_graph::Op::Cast`];
 /// - `to_half`, `to_bfloat` (f → the 16 bits, rounded to nearest even), `from_half`, `from_bfloat` (bits → f), `is_nan`,
 ///   `from_bits` (bits → f; unlike `bitcast` also for constants that are not finite);
+/// - where the dialect has `f64`, those of `f32` among these for it (`exp_f64`, `f64_to_i32`, …), `fma_f64`, `abs_f64`, `floor_f64`,
+///   `load_f64(words, element)`, `store_f64(words, element, x)`, `shuffle_down_f64`, `f64_to_f32_odd` (rounded so that it may be
+///   rounded again), and the type `u64`;
 /// - `philox(u32 element, stream, step, iteration, seed0, seed1)`: one random word;
 /// - `check_index(i32 index, u32 extent, u32 kernel)`: the index, or 0 after a report to the faults.
 pub struct Module<'a> {

@@ -129,13 +129,13 @@ fn one(
             registers.set(register, product.ok_or_else(missing)?.to_owned(), *dtype);
         }
         Instruction::Load { buffer, dtype, map } => {
-            type_name(*dtype)?;
+            type_name(code, *dtype)?;
             let element = point.element(map);
             guarded(code, &name, *dtype, point.condition(map), |code| code.load(*buffer, *dtype, &element))?;
             registers.set(register, name, *dtype);
         }
         Instruction::LoadAt { buffer, dtype, map, index, stride, extent } => {
-            type_name(*dtype)?;
+            type_name(code, *dtype)?;
             let index = registers.get(*index)?.0.to_owned();
             let first = point.element(map);
             guarded(code, &name, *dtype, point.condition(map), |code| {
@@ -145,7 +145,7 @@ fn one(
             registers.set(register, name, *dtype);
         }
         Instruction::Index { dtype, map } => {
-            let value = format!("{}({})", type_name(*dtype)?, point.element(map));
+            let value = format!("{}({})", type_name(code, *dtype)?, point.element(map));
             guarded(code, &name, *dtype, point.condition(map), |_| Ok(value))?;
             registers.set(register, name, *dtype);
         }

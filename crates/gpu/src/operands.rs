@@ -76,6 +76,11 @@ impl Operands<'_> {
         }
     }
 
+    /// The dtype of products and of their sums.
+    pub(crate) fn sum_dtype(&self) -> DType {
+        if self.dtype() == DType::F64 { DType::F64 } else { DType::F32 }
+    }
+
     /// Whether operands are rounded to TF32.
     pub(crate) fn is_tf32(&self) -> bool {
         match self {

@@ -14,10 +14,10 @@ use crate::kernel::mark;
 use crate::limits::Limits;
 use crate::operands::Operands;
 use crate::plan::Piece;
+use crate::scalar::type_name;
 use finish::Finish;
 use tile::Cut;
 use warploom_device::{BufferId, DeviceError, Kernel};
-use warploom_graph::DType;
 
 pub(crate) use tile::Extents;
 
@@ -29,7 +29,7 @@ pub(crate) fn workspace_bytes(operands: Operands<'_>, limits: &Limits) -> usize 
     }
     match Cut::choose(operands, limits).splits(extents, limits).0 {
         1 => 0,
-        splits => splits * extents.batch * extents.rows * extents.columns * DType::F32.bytes(),
+        splits => splits * extents.batch * extents.rows * extents.columns * operands.sum_dtype().bytes(),
     }
 }
 
@@ -73,7 +73,10 @@ pub(crate) fn pieces(
     let parts = format!("{} in {splits} parts", epilogue.name);
     let finish = Finish::Parts(workspace, epilogue);
     let first = sums(context, ordinal, operands, cut, terms, finish, &parts)?;
-    Ok(vec![Piece::Dispatch(first), Piece::Kernel(reduced::combine(epilogue, workspace, splits))])
+    Ok(vec![
+        Piece::Dispatch(first),
+        Piece::Kernel(reduced::combine(epilogue, workspace, splits, operands.sum_dtype())),
+    ])
 }
 
 /// The kernel of all sums of `terms` terms each, or of parts of them.
@@ -94,6 +97,7 @@ fn sums(
     if let Finish::Epilogue(epilogue) = finish {
         mark(&mut code, &epilogue.stores)?;
     }
+    type_name(&code, operands.sum_dtype())?;
     code.line(format!("let first_column = group % {tile_columns}u * {}u;", block.columns));
     code.line(format!("let first_row = group / {tile_columns}u % {tile_rows}u * {}u;", block.rows));
     code.line(format!("let batch = group / {}u % {batch}u;", tile_columns * tile_rows));

@@ -1,7 +1,7 @@
 //! How values are combined, spelled out.
 
 use crate::code::Code;
-use crate::scalar::{float, type_name, zero};
+use crate::scalar::{double, float, type_name, zero};
 use warploom_device::kernel::register_dtype;
 use warploom_device::{DeviceError, Kernel, ReductionStep};
 use warploom_graph::{DType, Reduction};
@@ -16,14 +16,14 @@ pub(crate) struct Kind {
 }
 
 /// Those of a kernel.
-pub(crate) fn kinds(kernel: &Kernel) -> Result<Vec<Kind>, DeviceError> {
+pub(crate) fn kinds(code: &Code<'_>, kernel: &Kernel) -> Result<Vec<Kind>, DeviceError> {
     let kind = |step: &ReductionStep| {
         let dtype = if step.kind == Reduction::ArgMax {
             kernel.body[step.operand as usize].register()
         } else {
             register_dtype(step.dtype)
         };
-        Ok(Kind { kind: step.kind, dtype, held: type_name(dtype)? })
+        Ok(Kind { kind: step.kind, dtype, held: type_name(code, dtype)? })
     };
     kernel.reductions.iter().map(kind).collect()
 }
@@ -35,6 +35,8 @@ impl Kind {
             (Reduction::Sum, dtype) => zero(dtype).to_owned(),
             (Reduction::Max | Reduction::ArgMax, DType::F32) => float(code, f32::NEG_INFINITY),
             (Reduction::Min, DType::F32) => float(code, f32::INFINITY),
+            (Reduction::Max | Reduction::ArgMax, DType::F64) => double(f64::NEG_INFINITY),
+            (Reduction::Min, DType::F64) => double(f64::INFINITY),
             (Reduction::Max | Reduction::ArgMax, DType::I32) => format!("i32({})", i32::MIN),
             (Reduction::Min, DType::I32) => format!("i32({})", i32::MAX),
             (Reduction::Min, DType::U32) => format!("{}u", u32::MAX),
@@ -67,6 +69,14 @@ impl Kind {
                 let min = code.call("min_f32", &[name, value]);
                 code.line(format!("{name} = {min};"));
             }
+            (Reduction::Max, DType::F64) => {
+                let max = code.call("max_f64", &[name, value]);
+                code.line(format!("{name} = {max};"));
+            }
+            (Reduction::Min, DType::F64) => {
+                let min = code.call("min_f64", &[name, value]);
+                code.line(format!("{name} = {min};"));
+            }
             (Reduction::Max, DType::Bool) => code.line(format!("{name} = {name} || {value};")),
             (Reduction::Min, DType::Bool) => code.line(format!("{name} = {name} && {value};")),
             (Reduction::Max, _) => code.line(format!("{name} = max({name}, {value});")),
@@ -84,7 +94,7 @@ impl Kind {
     /// Whether `value` replaces `name` when it comes later.
     fn beats(&self, code: &mut Code<'_>, name: &str, value: &str) -> String {
         match self.dtype {
-            DType::F32 => {
+            DType::F32 | DType::F64 => {
                 let (new, old) = (code.call("is_nan", &[value]), code.call("is_nan", &[name]));
                 format!("!{old} && ({new} || {value} > {name})")
             }

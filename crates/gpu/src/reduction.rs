@@ -97,7 +97,7 @@ fn round(code: &mut Code<'_>, kernel: &Kernel, shape: &Shape, end: &str) -> Resu
     }
     let mut point = Point::default();
     point.unravel(code, "i", "point", &kernel.space);
-    let kinds = kinds(kernel)?;
+    let kinds = kinds(code, kernel)?;
     let first = kernel.body.len() as Register;
     for (i, kind) in kinds.iter().enumerate() {
         kind.declare(code, &format!("total{i}"));
@@ -134,7 +134,7 @@ fn sweep(
 ) -> Result<(), DeviceError> {
     let all = kernel.sweep();
     let in_runs = all.div_ceil(threads as usize) > 2 * RUN
-        && kinds.iter().any(|kind| kind.kind == Reduction::Sum && kind.dtype == DType::F32);
+        && kinds.iter().any(|kind| kind.kind == Reduction::Sum && kind.dtype.is_float());
     let (start, prefix) = if in_runs { ("run", "part") } else { ("share", "total") };
     if in_runs {
         code.open_for("run", "share", &format!("{all}u"), threads * RUN as u32);
@@ -177,7 +177,8 @@ fn combine(code: &mut Code<'_>, kinds: &[Kind], shape: &Shape) {
             let (total, at) = (format!("total{i}"), format!("total{i}_at"));
             // Those of the upper half take what is not theirs; nobody looks at what becomes of it.
             let (value, other) = (format!("other{i}_{width}"), format!("other{i}_{width}_at"));
-            let taken = code.call("shuffle_down", &[&total, &distance]);
+            let shuffle = if kind.dtype == DType::F64 { "shuffle_down_f64" } else { "shuffle_down" };
+            let taken = code.call(shuffle, &[&total, &distance]);
             code.line(format!("let {value} = {taken};"));
             if kind.kind == Reduction::ArgMax {
                 let taken = code.call("shuffle_down", &[&at, &distance]);

@@ -60,6 +60,7 @@ pub(crate) fn dispatch(
         (ScatterKind::Add, DType::Bool) => "(old || update)".to_owned(),
         (ScatterKind::Add, _) => "(old + update)".to_owned(),
         (ScatterKind::Max, DType::F32) => code.call("max_f32", &["old", "update"]),
+        (ScatterKind::Max, DType::F64) => code.call("max_f64", &["old", "update"]),
         (ScatterKind::Max, DType::Bool) => "(old || update)".to_owned(),
         (ScatterKind::Max, _) => "max(old, update)".to_owned(),
     };

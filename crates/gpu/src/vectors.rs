@@ -18,8 +18,10 @@ pub(crate) fn lanes(code: &Code<'_>, kernel: &Kernel, rows: usize) -> Result<Opt
     let last = kernel.space.len() - 1;
     let loads = kernel.body.iter().filter_map(loaded).filter(|(_, _, map)| map.strides[last] == 1);
     let stores = kernel.stores.iter().map(|store| store.dtype);
-    let widest = stores.chain(loads.map(|(_, dtype, _)| dtype)).map(DType::bytes).max().unwrap_or(4);
-    let lanes = limits.vector_bytes / widest;
+    let bytes = stores.chain(loads.map(|(_, dtype, _)| dtype)).map(DType::bytes);
+    let (narrowest, widest) = bytes.fold((4, 1), |(least, most), bytes| (bytes.min(least), bytes.max(most)));
+    // Of the narrowest at least a word, though elements of 8 bytes beside single ones cross in two pieces then.
+    let lanes = (limits.vector_bytes / widest).max(4 / narrowest);
     let invocations = kernel.points() / lanes.max(1);
     if limits.vector_bytes <= 4
         || lanes < 2
@@ -101,12 +103,19 @@ pub(crate) fn write(code: &mut Code<'_>, kernel: &Kernel, lanes: usize) -> Resul
     write_instructions(code, &mut registers, others, &point, None)?;
     for (i, store) in kernel.stores.iter().enumerate() {
         let value = registers.get(store.register)?.0.to_owned();
-        let (each, width) = (4 / store.dtype.bytes(), 8 * store.dtype.bytes());
         let bits = code.bits(store.dtype, &value);
-        code.line(match each {
-            1 => format!("stored{i}[lane] = {bits};"),
-            _ => format!("stored{i}[lane / {each}u] |= {bits} << (lane % {each}u * {width}u);"),
-        });
+        match store.dtype.bytes() {
+            8 => {
+                code.line(format!("let bits{i} = {bits};"));
+                code.line(format!("stored{i}[lane * 2u] = u32(bits{i});"));
+                code.line(format!("stored{i}[lane * 2u + 1u] = u32(bits{i} >> 32);"));
+            }
+            4 => code.line(format!("stored{i}[lane] = {bits};")),
+            bytes => {
+                let (each, width) = (4 / bytes, 8 * bytes);
+                code.line(format!("stored{i}[lane / {each}u] |= {bits} << (lane % {each}u * {width}u);"));
+            }
+        }
     }
     code.close();
     for (i, store) in kernel.stores.iter().enumerate() {
@@ -145,11 +154,12 @@ fn load(
     Ok(())
 }
 
-/// The bits of the element of number `lane` among words.
+/// The bits of the element of number `lane` among words, of 8 bytes as a `u64`.
 fn element(words: &str, dtype: DType) -> String {
     match dtype.bytes() {
         1 => format!("(({words}[lane / 4u] >> (lane % 4u * 8u)) & 255u)"),
         2 => format!("(({words}[lane / 2u] >> (lane % 2u * 16u)) & 65535u)"),
-        _ => format!("{words}[lane]"),
+        4 => format!("{words}[lane]"),
+        _ => format!("(u64({words}[lane * 2u + 1u]) << 32 | {words}[lane * 2u])"),
     }
 }

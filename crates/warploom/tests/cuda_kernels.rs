@@ -151,7 +151,7 @@ fn a_kernel_of_the_users_own_is_seen_by_its_operands() {
         return;
     }
     let device = device();
-    for dtype in [DType::F32, DType::BF16] {
+    for dtype in [DType::F32, DType::BF16, DType::F64] {
         let x = device.scope(|| Tensor::iota(&[5, 37], 1, DType::I32).cast(dtype));
         let sums = running_sum().apply(&[&x]).remove(0);
         let by_body = running_sum().without_sources().apply(&[&x]).remove(0);

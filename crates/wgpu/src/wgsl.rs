@@ -15,6 +15,10 @@ impl Dialect for Wgsl {
         "wgsl"
     }
 
+    fn has_f64(&self) -> bool {
+        false
+    }
+
     fn local_array(&self, element: &str, name: &str, length: usize) -> String {
         format!("var {name} = array<{element}, {length}>();")
     }

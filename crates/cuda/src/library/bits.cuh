@@ -6,7 +6,7 @@ __device__ inline u32 to_bits(f32 x) {
     return __builtin_bit_cast(u32, x);
 }
 
-__device__ inline bool is_nan(f32 x) {
+template <class Float> __device__ inline bool is_nan(Float x) {
     return x != x;
 }
 

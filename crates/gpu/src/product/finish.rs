@@ -6,7 +6,6 @@ use crate::instructions::{Registers, write};
 use crate::kernel;
 use crate::operands::Operands;
 use warploom_device::{BufferId, DeviceError, IndexMap, Kernel};
-use warploom_graph::DType;
 
 /// What happens with a finished sum.
 #[derive(Clone, Copy)]
@@ -44,7 +43,7 @@ impl Finish<'_> {
             Finish::Parts(workspace, epilogue) => {
                 let part = point.element(&IndexMap::dense(&epilogue.space));
                 let index = format!("split * {}u + {part}", epilogue.points());
-                code.store(workspace, DType::F32, &index, "product")?;
+                code.store(workspace, operands.sum_dtype(), &index, "product")?;
             }
         }
         code.close();
@@ -56,9 +55,10 @@ impl Finish<'_> {
         let Extents { batch, rows, columns, terms } = operands.extents();
         let epilogue = match self {
             Finish::Epilogue(kernel) => kernel::work(kernel),
-            Finish::Parts(..) => {
-                Work { operations: 0, traffic: (batch * rows * columns * DType::F32.bytes()) as u64 }
-            }
+            Finish::Parts(..) => Work {
+                operations: 0,
+                traffic: (batch * rows * columns * operands.sum_dtype().bytes()) as u64,
+            },
         };
         let right = match operands {
             Operands::Matrices(_) => batch * terms * columns,

@@ -29,14 +29,14 @@ pub(crate) fn sweep(step: &Contraction) -> Kernel {
     reduced(&step.epilogue, Dims::from_elem(step.k, 1), body, held)
 }
 
-/// The kernel that adds the parts of split sums and goes on with the epilogue.
-pub(crate) fn combine(epilogue: &Kernel, workspace: BufferId, splits: usize) -> Kernel {
+/// The kernel that adds the parts of split sums of `dtype` and goes on with the epilogue.
+pub(crate) fn combine(epilogue: &Kernel, workspace: BufferId, splits: usize, dtype: DType) -> Kernel {
     let mut strides: smallvec::SmallVec<[i64; 4]> =
         row_major(&epilogue.space).iter().map(|stride| *stride as i64).collect();
     strides.push(epilogue.points() as i64);
     let map = IndexMap { offset: 0, strides, bounds: smallvec![] };
-    let body = vec![Instruction::Load { buffer: workspace, dtype: DType::F32, map }];
-    reduced(epilogue, Dims::from_elem(splits, 1), body, DType::F32)
+    let body = vec![Instruction::Load { buffer: workspace, dtype, map }];
+    reduced(epilogue, Dims::from_elem(splits, 1), body, dtype)
 }
 
 /// A kernel that sums the last register of a body over one axis, with an epilogue as its tail.

@@ -84,7 +84,7 @@ impl Cut {
     pub(crate) fn choose(operands: Operands<'_>, limits: &Limits) -> Cut {
         let extents = operands.extents();
         let units = Unit::of(operands, limits).and_then(|unit| UnitTile::choose(extents, unit, limits));
-        units.map_or_else(|| Cut::Tiles(Tile::choose(extents, limits)), Cut::Units)
+        units.map_or_else(|| Cut::Tiles(Tile::choose(extents, operands.sum_dtype(), limits)), Cut::Units)
     }
 
     pub(crate) fn block(&self) -> Block {
@@ -132,7 +132,7 @@ impl Block {
 
 impl Tile {
     /// By rule: the largest tile of which there are enough to fill the device and that is not mostly empty.
-    fn choose(extents: Extents, limits: &Limits) -> Tile {
+    fn choose(extents: Extents, dtype: DType, limits: &Limits) -> Tile {
         let of = |rows, columns, depth, own_rows, own_columns| Tile {
             rows,
             columns,
@@ -146,8 +146,11 @@ impl Tile {
         }
         let largest_first =
             [of(128, 128, 8, 8, 8), of(64, 64, 16, 4, 4), of(64, 32, 16, 4, 2), of(32, 32, 16, 2, 2)];
-        let suits = |tile: &Tile| tile.block().suits(extents, limits, tile.shared_bytes(), limits.parallel);
-        largest_first.into_iter().find(suits).unwrap_or(of(16, 16, 16, 1, 1))
+        let suits =
+            |tile: &Tile| tile.block().suits(extents, limits, tile.shared_bytes(dtype), limits.parallel);
+        // 64 sums of 8 bytes and what is added to them have no room in an invocation's registers.
+        let too_large = usize::from(dtype == DType::F64);
+        largest_first.into_iter().skip(too_large).find(suits).unwrap_or(of(16, 16, 16, 1, 1))
     }
 
     pub(super) fn block(&self) -> Block {
@@ -156,8 +159,8 @@ impl Tile {
     }
 
     /// Bytes of both operands in shared memory, rows and columns padded against bank conflicts.
-    fn shared_bytes(&self) -> usize {
-        (self.depth.unwrap_or(0) * (self.rows + self.columns + 2) * 4) as usize
+    fn shared_bytes(&self, dtype: DType) -> usize {
+        (self.depth.unwrap_or(0) * (self.rows + self.columns + 2)) as usize * dtype.bytes()
     }
 }
 
@@ -241,6 +244,7 @@ impl Unit {
 mod tests {
     use super::{Cut, Extents, Tile, Unit, UnitTile};
     use crate::{Limits, MatrixUnits};
+    use warploom_graph::DType;
 
     fn limits(parallel: u32) -> Limits {
         Limits {
@@ -263,11 +267,12 @@ mod tests {
         let shape = |cut: Cut, extents: Extents, limits: &Limits| {
             (cut.block().rows, cut.block().columns, cut.splits(extents, limits).0)
         };
-        let chosen = |parallel, rows, columns, terms| {
+        let chosen_of = |dtype, parallel, rows, columns, terms| {
             let extents = Extents { batch: 1, rows, columns, terms };
             let limits = Limits { shared_bytes: 32 << 10, ..limits(parallel) };
-            shape(Cut::Tiles(Tile::choose(extents, &limits)), extents, &limits)
+            shape(Cut::Tiles(Tile::choose(extents, dtype, &limits)), extents, &limits)
         };
+        let chosen = |parallel, rows, columns, terms| chosen_of(DType::F32, parallel, rows, columns, terms);
         assert_eq!(chosen(5000, 600, 590, 20), (128, 128, 1));
         assert_eq!(chosen(5000, 300, 330, 40), (64, 64, 1));
         assert_eq!(chosen(5000, 250, 200, 17), (64, 32, 1));
@@ -275,6 +280,8 @@ mod tests {
         assert_eq!(chosen(5000, 70, 100, 50), (16, 16, 1));
         assert_eq!(chosen(5000, 9, 33, 2100), (16, 16, 6));
         assert_eq!(chosen(64, 600, 590, 20), (16, 32, 1));
+        assert_eq!(chosen_of(DType::F64, 5000, 600, 590, 20), (64, 64, 1));
+        assert_eq!(chosen_of(DType::F64, 5000, 9, 33, 2100), (16, 16, 6));
         let chosen = |parallel, rows, columns, terms| {
             let extents = Extents { batch: 1, rows, columns, terms };
             let tile = UnitTile::choose(extents, Unit::Bf16, &limits(parallel)).expect("it is allowed");

@@ -4,7 +4,9 @@ use super::finish::Finish;
 use super::tile::Tile;
 use crate::code::{Code, Read};
 use crate::operands::Operands;
+use crate::scalar::zero;
 use warploom_device::DeviceError;
+use warploom_graph::DType;
 
 /// Writes the sums of a workgroup and what happens with them.
 pub(super) fn write(
@@ -17,9 +19,10 @@ pub(super) fn write(
     let across = tile.columns / tile.own_columns;
     code.line(format!("let own_column = first_column + thread % {across}u;"));
     code.line(format!("let own_row = first_row + thread / {across}u * {}u;", tile.own_rows));
+    let zero = zero(operands.sum_dtype());
     for i in 0..tile.own_rows {
         for j in 0..tile.own_columns {
-            code.line(format!("var sum{i}_{j} = 0.0f;"));
+            code.line(format!("var sum{i}_{j} = {zero};"));
         }
     }
     match tile.depth {
@@ -39,8 +42,9 @@ fn staged(
 ) -> Result<(), DeviceError> {
     let extents = operands.extents();
     let (rows, columns) = (tile.rows + 1, tile.columns + 1);
-    code.share("left".into(), "f32", (depth * rows) as usize);
-    code.share("right".into(), "f32", (depth * columns) as usize);
+    let held = operands.sum_dtype();
+    code.share("left".into(), held.name(), (depth * rows) as usize);
+    code.share("right".into(), held.name(), (depth * columns) as usize);
     let [left_terms_first, right_terms_first] = operands.terms_first();
     let split_element = |terms_first: bool, width: u32| {
         if terms_first {
@@ -58,7 +62,7 @@ fn staged(
         code.line(format!("let at = {at};"));
         code.line(format!("let deep = {deep};"));
         code.line("let term = base + deep;");
-        code.line("var element = 0.0f;");
+        code.line(format!("var element = {};", zero(held)));
         if name == "left" {
             code.line("let row = first_row + at;");
             code.open(format!("if (row < {}u && term < end)", extents.rows));
@@ -88,7 +92,7 @@ fn staged(
             j * across
         ));
     }
-    multiply(code, tile);
+    multiply(code, operands, tile);
     code.close();
     code.barrier();
     code.close();
@@ -114,19 +118,20 @@ fn direct(code: &mut Code<'_>, operands: Operands<'_>, tile: Tile, terms: usize)
         code.line(format!("let left{i} = {value};"));
     }
     for j in 0..tile.own_columns {
-        code.line(format!("var right{j} = 0.0f;"));
+        code.line(format!("var right{j} = {};", zero(operands.sum_dtype())));
         let (column, columns) = (format!("column{j}"), format!("c{j}_"));
         operands.rhs(code, Read::Value, &format!("right{j}"), "batch", [&column, &columns], ["term", "t"])?;
     }
-    multiply(code, tile);
+    multiply(code, operands, tile);
     code.close();
     Ok(())
 }
 
-fn multiply(code: &mut Code<'_>, tile: Tile) {
+fn multiply(code: &mut Code<'_>, operands: Operands<'_>, tile: Tile) {
+    let fma = if operands.sum_dtype() == DType::F64 { "fma_f64" } else { "fma" };
     for i in 0..tile.own_rows {
         for j in 0..tile.own_columns {
-            code.line(format!("sum{i}_{j} = fma(left{i}, right{j}, sum{i}_{j});"));
+            code.line(format!("sum{i}_{j} = {fma}(left{i}, right{j}, sum{i}_{j});"));
         }
     }
 }
@@ -140,8 +145,8 @@ fn store(
     finish: Finish<'_>,
 ) -> Result<(), DeviceError> {
     let across = tile.columns / tile.own_columns;
-    let declaration =
-        code.context.dialect.local_array("f32", "sums", (tile.own_rows * tile.own_columns) as usize);
+    let (held, length) = (operands.sum_dtype().name(), (tile.own_rows * tile.own_columns) as usize);
+    let declaration = code.context.dialect.local_array(held, "sums", length);
     code.line(declaration);
     for i in 0..tile.own_rows {
         for j in 0..tile.own_columns {
