@@ -15,8 +15,7 @@ pub(crate) fn diverged(history: &History, model: &Model, network: &Network) -> R
         None => last_loss(history),
     };
     Ok(found.map(|found| {
-        let origin = history.not_finite().map_or(String::new(), |origin| format!(" ({origin})"));
-        format!("the training diverged: {found}; lower the learning rate{origin}")
+        format!("the training diverged: {found}; {}", history.remedy(model.device().precision()))
     }))
 }
 

@@ -5,6 +5,7 @@ use crate::diagnose::NotFinite;
 use crate::plan::RunPlan;
 use std::fmt;
 use std::ops::Index;
+use warploom_tensor::Precision;
 
 /// Values by name, such as `loss` and `accuracy`, in the order of their computation.
 #[derive(Clone, PartialEq, Default)]
@@ -174,6 +175,12 @@ impl History {
         self.not_finite.as_ref()
     }
 
+    /// What helps where the training diverged in this precision, and where its numbers stopped being finite, for people.
+    pub fn remedy(&self, precision: Precision) -> String {
+        let origin = self.not_finite.as_ref().map_or(String::new(), |origin| format!(" ({origin})"));
+        format!("{}{origin}", advice(precision))
+    }
+
     /// The bytes the fit had planned.
     pub fn plan(&self) -> &RunPlan {
         &self.plan
@@ -182,6 +189,14 @@ impl History {
     /// Launches by training steps: 1, or less where a launch holds several steps.
     pub fn launches_per_step(&self) -> f64 {
         self.launches_per_step
+    }
+}
+
+/// What helps a training that diverges in this precision, for people.
+pub(crate) fn advice(precision: Precision) -> &'static str {
+    match precision {
+        Precision::F16 => "compute in bf16, for numbers of f16 end at 65504, or lower the learning rate",
+        Precision::F32 | Precision::Tf32 | Precision::Bf16 => "lower the learning rate",
     }
 }
 

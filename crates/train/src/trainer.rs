@@ -7,7 +7,7 @@ use crate::diagnose::{Found, NotFinite, Probe, draws};
 use crate::error::{Error, Result};
 use crate::examples::Feed;
 use crate::fit::{EpochReport, Fit};
-use crate::history::{History, Outcome};
+use crate::history::{History, Outcome, advice};
 use crate::pass::Pass;
 use crate::progress::Progress;
 use crate::rate::ScheduledRate;
@@ -17,7 +17,6 @@ use crate::totals::Totals;
 use crate::weighting::ClassWeights;
 use std::time::{Duration, Instant};
 use warploom_nn::{Gate, Mode, Model, Module};
-use warploom_tensor::Precision;
 use warploom_trace::{Track, span};
 
 /// How long the gate may go unlooked at: what is launched after it paused the steps is computed for nothing.
@@ -416,18 +415,12 @@ impl Now<'_, '_> {
             format!("epoch {epoch}: {skipped} of {batches} updates were not finite and did not happen");
         if counted == 0 || skipped >= batches as u64 {
             self.check_data()?;
-            let origin =
-                self.history.not_finite.as_ref().map_or(String::new(), |origin| format!(" ({origin})"));
-            let advice = match self.model.device().precision() {
-                Precision::F16 => {
-                    "compute in bf16, for numbers of f16 end at 65504, or lower the learning rate"
-                }
-                Precision::F32 | Precision::Tf32 | Precision::Bf16 => "lower the learning rate",
-            };
-            let message = format!("{what}; the training diverges: {advice}{origin}");
+            let remedy = self.history.remedy(self.model.device().precision());
+            let message = format!("{what}; the training diverges: {remedy}");
             return Err(Error::Diverged(message));
         }
-        self.progress.say(&format!("{what}; if this goes on, lower the learning rate"));
+        let advice = advice(self.model.device().precision());
+        self.progress.say(&format!("{what}; if this goes on, {advice}"));
         Ok(())
     }
 

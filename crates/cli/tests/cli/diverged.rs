@@ -77,6 +77,18 @@ fn a_last_loss_that_is_not_finite_is_a_failure() {
 }
 
 #[test]
+fn in_f16_the_advice_is_another_precision() {
+    let folder = table();
+    folder.run("train sums.toml --out run train.learning_rate=1e22 train.precision=f16").fails(
+        2,
+        &[
+            "the training diverged: `val_loss` of epoch 1 is NaN",
+            "compute in bf16, for numbers of f16 end at 65504",
+        ],
+    );
+}
+
+#[test]
 fn the_best_weights_from_before_stay_usable() {
     let folder = table();
     // Twice as good, then lost: while the epochs go on, and in the last one.
