@@ -10,19 +10,25 @@ impl fmt::Display for Program {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "buffers")?;
         for (i, spec) in self.buffers.iter().enumerate() {
-            let place = match spec.class {
-                Class::State(slot) => format!("state {slot}"),
-                Class::Input(i) => format!("input {i}"),
-                Class::Output(i) => format!("output {i}"),
-                Class::Arena { slab, offset } => format!("arena {slab} at {offset}"),
-                Class::Derived(i) => format!("derived {i}"),
-                Class::Window => "window".into(),
-            };
-            writeln!(f, "  b{i}: {} {place}", spec.ty)?;
+            writeln!(f, "  b{i}: {} {}", spec.ty, spec.class)?;
         }
         writeln!(f, "steps")?;
         steps(&self.steps, f, 1)?;
         writeln!(f, "arena {:?} bytes", self.slabs)
+    }
+}
+
+/// Where the buffer is: `arena 0 at 512`.
+impl fmt::Display for Class {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Class::State(slot) => write!(f, "state {slot}"),
+            Class::Input(i) => write!(f, "input {i}"),
+            Class::Output(i) => write!(f, "output {i}"),
+            Class::Arena { slab, offset } => write!(f, "arena {slab} at {offset}"),
+            Class::Derived(i) => write!(f, "derived {i}"),
+            Class::Window => f.write_str("window"),
+        }
     }
 }
 

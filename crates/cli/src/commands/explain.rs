@@ -26,6 +26,9 @@ pub fn explain(given: &Explain) -> Ended {
     if given.json {
         let mut all = as_json(&recorded, &graph, &numbers);
         if given.kernels {
+            for (kernel, (step, _)) in (0..).zip(flat(&program.steps, 0)) {
+                all["kernels"][kernel]["instructions"] = instructions(step).into();
+            }
             all["written"] = written_of(&recorded)?.iter().map(written_as_json).collect();
         }
         line(all);
@@ -39,9 +42,11 @@ pub fn explain(given: &Explain) -> Ended {
         "\nOps: {recorded_ops} recorded, {ops} left, in {} kernels",
         recorded.kernels_per_run()
     ));
-    let mut kernels = Vec::new();
-    describe(&program.steps, 0, &mut kernels);
-    table(&kernels);
+    let kernels = flat(&program.steps, 0).into_iter().map(|(step, depth)| {
+        let [what, extent, work] = describe(step);
+        vec![format!("{}{what}", "  ".repeat(depth + 1)), extent, work]
+    });
+    table(&kernels.collect::<Vec<_>>());
     line("\nWhich op runs in what:");
     line(format_args!("{numbers}").to_string().trim_end());
     if !program.notes.is_empty() {
@@ -133,37 +138,52 @@ fn count(graph: &Graph) -> usize {
     graph.len() - graph.parameters().len()
 }
 
-fn describe(steps: &[Step], depth: usize, rows: &mut Vec<Vec<String>>) {
+/// All steps in order, those of loops with their depth after the loop.
+fn flat(steps: &[Step], depth: usize) -> Vec<(&Step, usize)> {
+    let mut all = Vec::new();
     for step in steps {
-        let indent = "  ".repeat(depth + 1);
-        let (what, extent, work) = match step {
-            Step::Kernel(kernel) => (format!("kernel {}", kernel.name), extent(kernel), instructions(kernel)),
-            Step::Contraction(c) => {
-                let batch = if c.batch == 1 { String::new() } else { format!("{} × ", c.batch) };
-                let product = format!("{batch}[{}, {}] × [{}, {}]", c.m, c.k, c.k, c.n);
-                (format!("product {}", c.epilogue.name), product, instructions(&c.epilogue))
-            }
-            Step::Convolution(c) => {
-                let extents = format!("{:?} by {:?}", &c.shape.input()[..], &c.shape.kernel()[..]);
-                (format!("convolution {}", c.epilogue.name), extents, instructions(&c.epilogue))
-            }
-            Step::Scatter(s) => (
-                format!("scatter {:?}", s.kind).to_lowercase(),
-                format!("{} of {}", s.count, s.extent),
-                String::new(),
-            ),
-            Step::Copy { .. } => ("copy".into(), String::new(), String::new()),
-            Step::Loop(l) => (format!("loop of {} rounds", l.iterations), String::new(), String::new()),
-            Step::Claimed { name, .. } => {
-                (format!("{name}, claimed by the device"), String::new(), String::new())
-            }
-        };
-        rows.push(vec![format!("{indent}{what}"), extent, work]);
-        if let Step::Loop(l) = step {
-            describe(&l.body, depth + 1, rows);
+        all.push((step, depth));
+        if let Step::Loop(inner) = step {
+            all.extend(flat(&inner.body, depth + 1));
         }
     }
 }
+    all
+}
+
+/// What a step is, over which extents, and how much is fused in it.
+fn describe(step: &Step) -> [String; 3] {
+    match step {
+        Step::Kernel(kernel) => [format!("kernel {}", kernel.name), extent(kernel), work(kernel)],
+        Step::Contraction(c) => {
+            let batch = if c.batch == 1 { String::new() } else { format!("{} × ", c.batch) };
+            let product = format!("{batch}[{}, {}] × [{}, {}]", c.m, c.k, c.k, c.n);
+            [format!("product {}", c.epilogue.name), product, work(&c.epilogue)]
+        }
+        Step::Convolution(c) => {
+            let extents = format!("{:?} by {:?}", &c.shape.input()[..], &c.shape.kernel()[..]);
+            [format!("convolution {}", c.epilogue.name), extents, work(&c.epilogue)]
+        }
+        Step::Scatter(s) => [
+            format!("scatter {:?}", s.kind).to_lowercase(),
+            format!("{} of {}", s.count, s.extent),
+            String::new(),
+        ],
+        Step::Copy { .. } => ["copy".into(), String::new(), String::new()],
+        Step::Loop(l) => [format!("loop of {} rounds", l.iterations), String::new(), String::new()],
+        Step::Claimed { name, .. } => {
+            [format!("{name}, claimed by the device"), String::new(), String::new()]
+        }
+    }
+}
+
+/// The lines of a step in the kernel form; of a loop those without its body.
+fn instructions(step: &Step) -> Vec<String> {
+    let own = match step {
+        Step::Loop(inner) => 1 + inner.windows.len(),
+        _ => usize::MAX,
+    };
+    step.to_string().lines().take(own).map(|line| line.trim().to_owned()).collect()
 
 fn extent(kernel: &Kernel) -> String {
     let over =
@@ -171,7 +191,7 @@ fn extent(kernel: &Kernel) -> String {
     format!("{:?}{over}", &kernel.space[..])
 }
 
-fn instructions(kernel: &Kernel) -> String {
+fn work(kernel: &Kernel) -> String {
     let fused = kernel.body.len() + kernel.reductions.len() + kernel.tail.len();
     format!("{fused} instructions, {} stores", kernel.stores.len())
 }
@@ -195,14 +215,7 @@ fn memory_map(program: &Program) {
         {
             continue;
         }
-        let place = match buffer.class {
-            Class::State(slot) => format!("state {slot}"),
-            Class::Input(position) => format!("input {position}"),
-            Class::Output(position) => format!("output {position}"),
-            Class::Derived(position) => format!("derived {position}"),
-            Class::Arena { slab, offset } => format!("arena {slab} at {offset}"),
-            Class::Window => "window".into(),
-        };
+        let place = buffer.class.to_string();
         rows.push(vec![format!("  b{number}"), buffer.ty.to_string(), buffer.bytes.to_string(), place]);
     }
     table(&rows);
@@ -210,12 +223,18 @@ fn memory_map(program: &Program) {
 
 fn as_json(recorded: &Recorded, graph: &Graph, numbers: &PrecisionTable) -> Value {
     let program = recorded.program();
-    let mut kernels = Vec::new();
-    describe(&program.steps, 0, &mut kernels);
-    let kernels: Vec<Value> = kernels
-        .iter()
-        .map(|row| json!({ "kernel": row[0].trim(), "extent": row[1], "work": row[2] }))
-        .collect();
+    let kernels = flat(&program.steps, 0).into_iter().map(|(step, _)| {
+        let [what, extent, work] = describe(step);
+        json!({ "kernel": what, "extent": extent, "work": work })
+    });
+    let buffers = program.buffers.iter().zip(0..).map(|(buffer, number)| {
+        json!({
+            "buffer": format!("b{number}"),
+            "type": buffer.ty.to_string(),
+            "bytes": buffer.bytes,
+            "place": buffer.class.to_string(),
+        })
+    });
     let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
     for (_, node) in graph.nodes() {
         *kinds.entry(node.op.name()).or_default() += 1;
@@ -223,7 +242,8 @@ fn as_json(recorded: &Recorded, graph: &Graph, numbers: &PrecisionTable) -> Valu
     json!({
         "device": recorded.device().id(),
         "ops": kinds,
-        "kernels": kernels,
+        "kernels": kernels.collect::<Vec<_>>(),
+        "buffers": buffers.collect::<Vec<_>>(),
         "precision": {
             "asked": numbers.asked.name(),
             "effective": numbers.effective.name(),

@@ -125,6 +125,25 @@ fn what_is_listed_and_explained() {
         assert!(explained.contains(part), "{part}");
     }
     assert!(folder.run("explain sequential --json").ok().json()["kernels"].as_array().unwrap().len() > 3);
+
+    // The same instructions, over the same buffers, in both forms.
+    let explained = folder.run("explain digits --kernels device=cpu").ok().out;
+    let object = folder.run("explain digits --kernels device=cpu --json").ok().json();
+    let between = |first: &str, last: &str| -> Vec<&str> {
+        let after = explained.split_once(first).unwrap().1;
+        after.split_once(last).unwrap().0.lines().map(str::trim).collect()
+    };
+    let kernels = object["kernels"].as_array().unwrap().iter();
+    let instructions = kernels.flat_map(|kernel| kernel["instructions"].as_array().unwrap());
+    let steps: Vec<&str> = instructions.map(|line| line.as_str().unwrap()).collect();
+    assert!(steps.len() > 100);
+    assert_eq!(steps, between("\nsteps\n", "\narena "));
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let buffers = object["buffers"].as_array().unwrap().iter();
+    let buffers: Vec<String> = buffers
+        .map(|b| format!("{}: {} {}", text(&b["buffer"]), text(&b["type"]), text(&b["place"])))
+        .collect();
+    assert_eq!(buffers, between("\nbuffers\n", "\nsteps\n"));
 }
 
 #[test]
