@@ -13,7 +13,7 @@ mod workloads;
 
 use crate::args::Bench;
 use crate::child::this_program;
-use crate::commands::Ended;
+use crate::commands::{Ended, device_of, with_device};
 use crate::interrupt::end_at_once;
 use crate::output::{line, problem, table};
 use serde_json::Value;
@@ -42,7 +42,8 @@ pub fn run(given: &Bench) -> Ended {
     if asked == gpu_check::NAME {
         return gpu_check::run(given);
     }
-    let named = given.devices.as_deref().unwrap_or("cpu");
+    let overrides = with_device(&given.overrides, "--devices", given.devices.as_deref())?;
+    let named = device_of(&overrides).unwrap_or("cpu");
     let devices: Vec<&str> = named.split(',').map(str::trim).collect();
     // What is not there is found before anything is measured.
     for (at, device) in devices.iter().enumerate() {
@@ -75,6 +76,11 @@ pub fn run(given: &Bench) -> Ended {
         };
     }
     let chosen = chosen(asked)?;
+    if let Some(ignored) = given.overrides.first() {
+        return Err(Error::invalid(format!(
+            "{asked} takes no `{ignored}`: the work is fixed; another device goes with --devices, other numbers with --precision"
+        )));
+    }
     if given.here {
         let setting = setting()?;
         if given.sweep {

@@ -1,6 +1,6 @@
 //! `warploom explain`.
 
-use super::Ended;
+use super::{Ended, with_device};
 use crate::args::Explain;
 use crate::interrupt::end_at_once;
 use crate::output::{bytes, line, table};
@@ -15,8 +15,7 @@ use warploom::tensor::{Error as TensorError, PrecisionTable, Recorded};
 
 pub fn explain(given: &Explain) -> Ended {
     end_at_once();
-    let device = given.device.iter().map(|id| format!("device={id}"));
-    let overrides: Vec<String> = given.overrides.iter().cloned().chain(device).collect();
+    let overrides = with_device(&given.overrides, "--device", given.device.as_deref())?;
     let recipe = recipes::find(&given.recipe, &overrides)?;
     let (plan, recorded) = recipes::plan(&recipe)?;
     let program = recorded.program();

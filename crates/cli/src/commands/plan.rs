@@ -1,6 +1,6 @@
 //! `warploom plan`.
 
-use super::Ended;
+use super::{Ended, with_device};
 use crate::args::Plan;
 use crate::interrupt::end_at_once;
 use crate::output::{bytes, line, table};
@@ -10,8 +10,7 @@ use warploom::recipes;
 
 pub fn plan(given: &Plan) -> Ended {
     end_at_once();
-    let device = given.device.iter().map(|id| format!("device={id}"));
-    let overrides: Vec<String> = given.overrides.iter().cloned().chain(device).collect();
+    let overrides = with_device(&given.overrides, "--device", given.device.as_deref())?;
     let recipe = recipes::find(&given.recipe, &overrides)?;
     let (plan, recorded) = recipes::plan(&recipe)?;
     let kinds = plan.by_kind();

@@ -175,6 +175,24 @@ fn for_people_each_check_is_a_line_and_the_end_says_what_to_do() {
     let folder = Folder::new();
     let said = ran(&mut hidden(&folder), &["doctor"]);
     let (lines, end) = said.out.split_once("\n\n").unwrap();
+/// What is said twice and differently is refused by whatever command takes both.
+#[test]
+fn an_option_and_a_key_that_differ_are_two_answers() {
+    let folder = Folder::new();
+    for (command, option, other) in [
+        ("plan digits --device cpu", "--device cpu", "wgpu:7"),
+        ("explain digits --device cpu", "--device cpu", "\"gpu\""),
+        ("bench digits --devices cpu", "--devices cpu", "wgpu:7"),
+    ] {
+        let told = format!("{option} and device={} are two answers", other.trim_matches('"'));
+        folder.run(&format!("{command} device={other}")).fails(2, &[&told]);
+    }
+    folder.run("plan digits-linear data.train=300 --device cpu device=cpu").ok();
+    // Of a recipe the key alone says the device too; workloads have no keys.
+    folder.run("bench digits device=wgpu:77").fails(3, &["no device `wgpu:77`"]);
+    folder.run("bench W1 device=cpu").fails(2, &["W1 takes no `device=cpu`", "--devices"]);
+}
+
     assert!(
         lines.lines().all(|line| ["✓ ", "! ", "✗ ", "– "].iter().any(|mark| line.starts_with(mark))),
         "{lines}"
