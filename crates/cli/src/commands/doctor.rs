@@ -33,7 +33,7 @@ pub fn doctor(given: &Doctor) -> Ended {
         examine_here(part);
         return Ok(ExitCode::SUCCESS);
     }
-    let mut report = Report { checks: Vec::new(), is_json: given.json };
+    let mut report = Report { checks: Vec::new(), is_json: given.json, absent: None };
     let asked = given.device.as_deref();
     if asked != Some("cpu") {
         report.extend(System::here().checks());
@@ -51,8 +51,16 @@ pub fn doctor(given: &Doctor) -> Ended {
         if asked.is_none_or(|id| id.starts_with("cuda")) {
             report.extend(apart::examine(COUNTERS));
         }
-        for id in asked.map_or(ids, |id| vec![id.to_owned()]) {
-            report.extend(apart::examine(&id));
+        for id in asked.map_or(ids.clone(), |id| vec![id.to_owned()]) {
+            let checks = apart::examine(&id);
+            // `gpu` and `best` are listed by no driver, and are here where one of them opens.
+            let is_unopened = |check: &Check| check.advice.as_deref() == Some(proof::NOT_OPENED);
+            if !ids.contains(&id) && checks.iter().any(is_unopened) {
+                let here: Vec<&str> = std::iter::once("cpu").chain(ids.iter().map(String::as_str)).collect();
+                report.absent =
+                    Some(format!("There is no device `{id}` here; there are {}.", here.join(", ")));
+            }
+            report.extend(checks);
         }
     }
     Ok(report.end())
@@ -81,6 +89,8 @@ fn as_json(check: &Check) -> Value {
 struct Report {
     checks: Vec<Check>,
     is_json: bool,
+    /// What is told where the device that was asked for is not here.
+    absent: Option<String>,
 }
 
 impl Report {
@@ -106,15 +116,18 @@ impl Report {
         if self.is_json {
             line(json!({ "ok": is_ok, "checks": self.checks.iter().map(as_json).collect::<Vec<_>>() }));
         } else {
-            self.advise(is_ok);
+            self.advise();
         }
         if is_ok { ExitCode::SUCCESS } else { ExitCode::from(BROKEN) }
     }
 
-    fn advise(&self, is_ok: bool) {
-        match is_ok {
-            true => line("\nWhat is here works."),
-            false => line("\nSomething that is here does not work."),
+    fn advise(&self) {
+        let failed = self.checks.iter().filter(|check| check.status == Status::Failed).count();
+        match (&self.absent, failed) {
+            (_, 0) => line("\nWhat is here works."),
+            (Some(absent), 1) => line(format_args!("\n{absent}")),
+            (None, _) => line("\nSomething that is here does not work."),
+            (Some(absent), _) => line(format_args!("\n{absent} Something that is here does not work.")),
         }
         let wishes = match System::here().shows_gpu() {
             true => "What could be better:",

@@ -164,17 +164,17 @@ fn one_device_alone() {
     let (code, checks) = doctor(&mut folder.command(), &["--device", "wgpu:99"]);
     let check = named(&checks, "name", "wgpu:99");
     assert_eq!((code, check["status"].as_str()), (Some(3), Some("failed")));
+    for absent in ["wgpu:99", "abacus"] {
+        let said = ran(&mut folder.command(), &["doctor", "--device", absent]).out;
+        let told = format!("There is no device `{absent}` here; there are cpu");
+        assert!(said.contains(&told) && !said.contains("does not work"), "{said}");
+    }
     let (code, checks) =
         doctor(folder.command().env("WARPLOOM_CUDA_PATH", "/nowhere"), &["--device", "cuda:0"]);
     assert_eq!(code, Some(3));
     assert!(named(&checks, "name", "cuda:0")["found"].as_str().unwrap().contains("no NVIDIA driver"));
 }
 
-#[test]
-fn for_people_each_check_is_a_line_and_the_end_says_what_to_do() {
-    let folder = Folder::new();
-    let said = ran(&mut hidden(&folder), &["doctor"]);
-    let (lines, end) = said.out.split_once("\n\n").unwrap();
 /// What is said twice and differently is refused by whatever command takes both.
 #[test]
 fn an_option_and_a_key_that_differ_are_two_answers() {
@@ -193,6 +193,11 @@ fn an_option_and_a_key_that_differ_are_two_answers() {
     folder.run("bench W1 device=cpu").fails(2, &["W1 takes no `device=cpu`", "--devices"]);
 }
 
+#[test]
+fn for_people_each_check_is_a_line_and_the_end_says_what_to_do() {
+    let folder = Folder::new();
+    let said = ran(&mut hidden(&folder), &["doctor"]);
+    let (lines, end) = said.out.split_once("\n\n").unwrap();
     assert!(
         lines.lines().all(|line| ["✓ ", "! ", "✗ ", "– "].iter().any(|mark| line.starts_with(mark))),
         "{lines}"

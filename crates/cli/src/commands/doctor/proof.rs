@@ -16,17 +16,15 @@ const ELEMENTS: usize = 4099;
 /// Rows, inner extent and columns of the product; each leaves a rest in every tiling.
 const PRODUCT: [usize; 3] = [67, 129, 45];
 
+/// What to do where a device does not open.
+pub const NOT_OPENED: &str = "see `warploom devices` for what is there; if it is there, update its driver";
+
 /// Opens the device of a name, asks for its memory, and lets it compute. Each check is handed over when it is done.
 pub fn examine(name: &str, done: &mut dyn FnMut(Check)) {
     let device = match Device::named(name) {
         Ok(device) => device,
         Err(error) => {
-            return done(Check::problem(
-                true,
-                name,
-                error.to_string(),
-                "see `warploom devices` for what is there; if it is there, update its driver",
-            ));
+            return done(Check::problem(true, name, error.to_string(), NOT_OPENED));
         }
     };
     done(free_memory(device.id()));
