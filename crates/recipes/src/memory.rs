@@ -5,8 +5,13 @@ use crate::model::{build, compile};
 use crate::place::placed;
 use crate::schema::{Amount, Batch, Recipe};
 use crate::source::Splits;
+use warploom_data::Dataset;
+use warploom_nn::Model;
 use warploom_tensor::{Device, Recomputation, Recorded};
-use warploom_train::{Error, Result, RunPlan, Training, dry_device};
+use warploom_train::{Bound, Error, Evaluate, Result, RunPlan, Scores, Shortage, Training, dry_device};
+
+/// Examples in a batch of an evaluation, where there is room for them.
+const EVALUATED: usize = 256;
 
 /// A recipe with its batch size, and what it will take.
 pub(crate) struct Planned {
@@ -60,6 +65,33 @@ pub(crate) fn planned(recipe: &Recipe, splits: &Splits, device: &Device) -> Resu
     }
     let (plan, step) = model.plan_data(&splits.train, &prepared(&recipe, splits, limit)).map_err(told)?;
     Ok(Planned { recipe, plan, step })
+}
+
+/// Scores of a model whose programs keep to so many bytes: in smaller batches where that is what it takes.
+///
+/// # Errors
+/// [`Error::Memory`] where not even one example fits; as [`Training::evaluate_data`].
+pub(crate) fn scored(model: &Model, data: &Dataset, limit: Option<u64>) -> Result<Scores> {
+    use warploom_tensor::Error::{Block, MemoryLimit};
+    let device = model.device();
+    let bytes = limit.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+    let mut batch = EVALUATED.min(data.len());
+    loop {
+        let how = Evaluate::default().batch(batch);
+        let (least, limit, bound) = match device
+            .with_memory_limit(bytes, || model.evaluate_data_with(data, how))
+        {
+            Err(Error::Tensor(MemoryLimit { least, limit })) => (least, limit, Bound::Limit),
+            Err(Error::Tensor(Block { bytes, most })) => (bytes, most, Bound::Buffer(device.id().to_owned())),
+            scores => return scores,
+        };
+        if batch <= 1 {
+            let (least, limit) = (least as u64, limit as u64);
+            let shortage = Shortage { batch, least, limit, bound, fitting: None, batch_key: "batch" };
+            return Err(Error::Memory(Box::new(shortage)));
+        }
+        batch /= 2;
+    }
 }
 
 /// The batch size and the plan, for people: `batch 412: plan 60.9 of 64.0 MiB; 12 values computed again, 8.5 % more operations`.

@@ -4,7 +4,7 @@ use crate::energy::{Energy, Watch, figures, meter};
 use crate::failure::{diverged, salvaged};
 use crate::fitting::{Callbacks, prepared};
 use crate::folder::RunFolder;
-use crate::memory::{Planned, memory_limit, memory_line, planned};
+use crate::memory::{Planned, memory_limit, memory_line, planned, scored};
 use crate::model::{build, compile};
 use crate::over::{Over, check_epochs, check_kept};
 use crate::place::placed;
@@ -314,11 +314,11 @@ pub struct Evaluated {
 }
 
 /// Scores of a run's weights on its test data, or on all examples of other `data`, which go through the stored transforms.
-/// Programs keep to the recipe's memory limit.
+/// Programs keep to the recipe's memory limit, in smaller batches where that is what it takes.
 ///
 /// # Errors
-/// A run folder or data that cannot be read, a class that training never saw; a memory limit that a batch does not keep to;
-/// what the device reports.
+/// A run folder or data that cannot be read, a class that training never saw; a memory limit too small for one example; what
+/// the device reports.
 pub fn evaluate(folder: &RunFolder, recipe: &Recipe, data: Option<&Path>) -> Result<Evaluated> {
     let device = device(recipe)?;
     if let (Some(path), true) = (data, recipe.clone().data.paths().is_empty()) {
@@ -342,9 +342,9 @@ pub fn evaluate(folder: &RunFolder, recipe: &Recipe, data: Option<&Path>) -> Res
     let mut model = build(recipe, &signature, &device)?;
     compile(recipe, &signature, 1, &mut model)?;
     folder.load_weights(&model)?;
-    let limit = memory_limit(recipe, &device)?.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+    let limit = memory_limit(recipe, &device)?;
     let meter = meter(&device);
-    let scores = device.with_memory_limit(limit, || model.evaluate_data(&test))?;
+    let scores = scored(&model, &test, limit)?;
     Ok(Evaluated {
         scores,
         examples: test.len(),

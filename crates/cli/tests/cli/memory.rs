@@ -66,6 +66,26 @@ fn a_run_that_cannot_fit_is_refused_before_it_begins() {
 }
 
 #[test]
+fn an_evaluation_keeps_to_its_limit_by_smaller_batches() {
+    let folder = Folder::new();
+    folder.run(&format!("{} --out run", RUN.replace("data.test=100", "data.test=300"))).ok();
+    let free = folder.run("evaluate run --json").ok().json();
+    // Less than a batch of 256 takes, and more than the weights do.
+    let held = folder.run("evaluate run --json memory_limit=1600KiB").ok().json();
+    assert_eq!(free["metrics"]["test"]["accuracy"], held["metrics"]["test"]["accuracy"]);
+    let loss = |scores: &Value| scores["metrics"]["test"]["loss"].as_f64().unwrap();
+    assert!((loss(&free) / loss(&held) - 1.0).abs() < 1e-5, "{free} {held}");
+    folder.run("evaluate run memory_limit=20KiB").fails(
+        3,
+        &[
+            "with batch=1 this needs at least",
+            "memory_limit is 20.0 KiB",
+            "no batch is small enough: allow more memory",
+        ],
+    );
+}
+
+#[test]
 fn an_automatic_batch_is_kept_by_the_run() {
     let folder = Folder::new();
     let auto = "train.batch=auto memory_limit=4MiB train.checkpoints.epochs=1";
