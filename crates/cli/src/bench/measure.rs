@@ -2,6 +2,8 @@
 //! out where enough others remain, as in the scripts for the other frameworks.
 
 use super::Setting;
+use crate::output::note;
+use std::sync::Once;
 use std::time::{Duration, Instant};
 use warploom::Result;
 use warploom::tensor::Bound;
@@ -15,6 +17,12 @@ const TOGETHER: f64 = 0.05;
 const MOST_TOGETHER: usize = 50;
 /// Seconds in all that a measurement waits for the machine to calm down.
 const PATIENCE: f64 = 45.0;
+/// Another number of them, as the scripts for the other frameworks have it.
+const PATIENCE_VARIABLE: &str = "PEERS_WAIT_MAX";
+/// Processor seconds that others may use in a block on a calm machine.
+const CALM: f64 = 0.02;
+/// Waiting is told once for all that this process measures.
+static TOLD: Once = Once::new();
 
 /// Times in milliseconds, and how disturbed they are.
 pub struct Samples {
@@ -101,7 +109,8 @@ pub fn measure(
         body()?;
         Ok(started.elapsed().as_secs_f64() * 1e3)
     };
-    let patience = std::env::var("PEERS_WAIT_MAX").ok().and_then(|p| p.parse().ok()).unwrap_or(PATIENCE);
+    let given = std::env::var(PATIENCE_VARIABLE).ok().and_then(|seconds| seconds.parse().ok());
+    let mut patience = Patience { most: given.unwrap_or(PATIENCE), waited: 0.0 };
     let first_ms = one()?;
     let warm = Instant::now();
     one()?;
@@ -110,9 +119,9 @@ pub fn measure(
     }
     let cores = std::thread::available_parallelism().map_or(1.0, |cores| cores.get() as f64);
     let (mut good, mut bad) = (Vec::new(), Vec::new());
-    let (mut spent, mut wall, mut others, mut waited) = (0.0, 0.0, 0.0, 0.0);
+    let (mut spent, mut wall, mut others) = (0.0, 0.0, 0.0);
     while good.len() < LEAST || (spent < budget && good.len() < MOST) {
-        let hopeless = wall > 6.0 * budget && good.len() + bad.len() >= 5 && waited >= patience;
+        let hopeless = wall > 6.0 * budget && good.len() + bad.len() >= 5 && patience.is_over();
         if (spent > 5.0 * budget && good.len() >= 3) || hopeless {
             break;
         }
@@ -125,20 +134,13 @@ pub fn measure(
         let other = (busy_seconds() - before).max(0.0);
         others += other;
         wall += seconds;
-        if other <= 0.02 + 0.05 * seconds * cores {
+        if other <= CALM + 0.05 * seconds * cores {
             good.append(&mut block);
             spent += seconds;
             continue;
         }
         bad.append(&mut block);
-        while waited < patience {
-            let (before, started) = (busy_seconds(), Instant::now());
-            std::thread::sleep(Duration::from_secs_f64(BLOCK));
-            waited += started.elapsed().as_secs_f64();
-            if busy_seconds() - before <= 0.02 {
-                break;
-            }
-        }
+        patience.wait(busy_seconds, |text| TOLD.call_once(|| note(text)));
         one()?;
     }
     let dirty = bad.len();
@@ -147,6 +149,43 @@ pub fn measure(
         good.append(&mut bad);
     }
     Ok(Samples { ms: good, dirty, other: others / wall.max(1e-9) / cores, quiet, first_ms })
+}
+
+/// How long others are waited for.
+struct Patience {
+    /// Seconds in all.
+    most: f64,
+    waited: f64,
+}
+
+impl Patience {
+    fn is_over(&self) -> bool {
+        self.waited >= self.most
+    }
+
+    /// Waits until others leave the processors alone, by the processor seconds that they have used, or for as long as may be;
+    /// says so where there is something to wait for.
+    fn wait(&mut self, mut busy: impl FnMut() -> f64, tell: impl Fn(&str)) {
+        while !self.is_over() {
+            let (before, started) = (busy(), Instant::now());
+            std::thread::sleep(Duration::from_secs_f64(BLOCK));
+            let seconds = started.elapsed().as_secs_f64();
+            self.waited += seconds;
+            let used = busy() - before;
+            if used <= CALM {
+                return;
+            }
+            if !self.is_over() {
+                tell(&format!(
+                    "other processes use {:.1} cores of this machine; measuring waits until it is less than {:.1}, {:.0} s at \
+                     most for each phase ({PATIENCE_VARIABLE}=0 waits for nothing)",
+                    used / seconds,
+                    CALM / BLOCK,
+                    self.most
+                ));
+            }
+        }
+    }
 }
 
 /// Processor seconds that others have used on this machine; 0 where the system does not say.
@@ -162,4 +201,40 @@ fn busy_seconds() -> f64 {
         - own.get(10..12).map_or(0.0, |t| t.iter().sum());
     // USER_HZ is 100 on every Linux that Rust supports.
     ticks / 100.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::RefCell;
+
+    /// What is told where others use so many processor seconds in each block, and how long it took.
+    fn told(most: f64, used: &[f64]) -> (Vec<String>, f64) {
+        let (mut total, mut asked, said) = (0.0, 0, RefCell::new(Vec::new()));
+        let mut patience = Patience { most, waited: 0.0 };
+        let busy = || {
+            // Asked before and after each block.
+            if asked % 2 == 1 {
+                total += used.get(asked / 2).copied().unwrap_or(0.0);
+            }
+            asked += 1;
+            total
+        };
+        patience.wait(busy, |text| said.borrow_mut().push(text.to_owned()));
+        (said.into_inner(), patience.waited)
+    }
+
+    #[test]
+    fn waiting_is_told_where_there_is_something_to_wait_for() {
+        let (said, waited) = told(40.0, &[0.15, 0.15]);
+        assert_eq!(said.len(), 2, "{said:?}");
+        assert!(
+            said[0].contains("until it is less than 0.2, 40 s at most") && said[0].contains(" cores"),
+            "{said:?}"
+        );
+        assert!((0.3..40.0).contains(&waited), "{waited}");
+        // Calm again at once; and no patience at all.
+        assert_eq!(told(40.0, &[0.01]).0, [""; 0]);
+        assert_eq!(told(0.0, &[0.15]), (Vec::new(), 0.0));
+    }
 }
