@@ -65,12 +65,17 @@ impl Packages {
     /// # Errors
     /// Why the machine does not say what it uses. A machine of several packages is measured as a whole or not at all.
     pub fn find(folder: &Path, now: Instant) -> Result<Packages, Uncounted> {
-        let shown = folder.display();
+        let (shown, is_named) = (folder.display(), is_named(folder));
+        // Where somebody said so.
+        let named = if is_named { format!(", which {FOLDER_VARIABLE} names,") } else { String::new() };
         let entries = fs::read_dir(folder).map_err(|error| match error.kind() {
+            ErrorKind::NotFound if is_named => {
+                Uncounted::new(format!("{FOLDER_VARIABLE} names {shown}, which is not there"))
+            }
             ErrorKind::NotFound => {
                 Uncounted::new(format!("this machine has no {shown}, where Linux counts processors' energy"))
             }
-            _ => Uncounted::new(format!("{shown} cannot be read: {error}")),
+            _ => Uncounted::new(format!("{shown}{named} cannot be read: {error}")),
         })?;
         let mut zones: Vec<PathBuf> =
             entries.flatten().map(|entry| entry.path()).filter(|path| is_whole(path)).collect();
@@ -80,13 +85,13 @@ impl Packages {
         for zone in zones {
             let Ok(name) = fs::read_to_string(zone.join("name")) else { continue };
             if name.starts_with("package") && !names.contains(&name) {
-                packages.push(Package::open(&zone, now).map_err(|error| refused(folder, &error))?);
+                packages.push(Package::open(&zone, now).map_err(|unread| unread.uncounted(folder))?);
                 names.push(name);
             }
         }
         if packages.is_empty() {
             return Err(Uncounted::new(format!(
-                "{shown} has no energy counters of a processor; virtual machines often hide them"
+                "{shown}{named} has no energy counters of a processor; virtual machines often hide them"
             )));
         }
         Ok(Packages { packages, began: now, lost: None })
@@ -134,37 +139,62 @@ fn is_whole(path: &Path) -> bool {
     number.is_some_and(|number| number.parse::<u32>().is_ok())
 }
 
-fn refused(folder: &Path, (path, error): &(PathBuf, std::io::Error)) -> Uncounted {
-    let why = format!("{} cannot be read: {error}", path.display());
-    match error.kind() {
-        ErrorKind::PermissionDenied => {
-            let advice = format!(
-                "root may read it, and may allow everyone until the system starts again: \
-                 sudo chmod a+r {}/intel-rapl:*/energy_uj",
-                folder.display()
-            );
-            Uncounted::advised(why, advice)
+/// Whether a folder is the one of [`FOLDER_VARIABLE`].
+fn is_named(folder: &Path) -> bool {
+    std::env::var_os(FOLDER_VARIABLE).is_some_and(|named| Path::new(&named) == folder)
+}
+
+/// A file of which the number is not known.
+enum Unread {
+    Refused(PathBuf, std::io::Error),
+    /// What is in it or beside it makes no sense.
+    Nonsense(String),
+}
+
+impl Unread {
+    fn uncounted(self, folder: &Path) -> Uncounted {
+        match &self {
+            Unread::Refused(_, error) if error.kind() == ErrorKind::PermissionDenied => {
+                let advice = format!(
+                    "root may read it, and may allow everyone until the system starts again: \
+                     sudo chmod a+r {}/intel-rapl:*/energy_uj",
+                    folder.display()
+                );
+                Uncounted::advised(self.told("cannot be read"), advice)
+            }
+            _ => Uncounted::new(self.told("cannot be read")),
         }
-        _ => Uncounted::new(why),
+    }
+
+    /// For people; `what` is said of a file that the system refuses.
+    fn told(&self, what: &str) -> String {
+        match self {
+            Unread::Refused(path, error) => format!("{} {what}: {error}", path.display()),
+            Unread::Nonsense(why) => why.clone(),
+        }
     }
 }
 
-fn number(path: PathBuf) -> Result<u64, (PathBuf, std::io::Error)> {
-    let read = fs::read_to_string(&path).and_then(|text| {
-        text.trim().parse().map_err(|_| std::io::Error::new(ErrorKind::InvalidData, "it holds no number"))
-    });
-    read.map_err(|error| (path, error))
+fn number(path: &Path) -> Result<u64, Unread> {
+    let text = fs::read(path).map_err(|error| Unread::Refused(path.into(), error))?;
+    let text = String::from_utf8_lossy(&text);
+    let nonsense = |_| {
+        let start: String = text.trim().chars().take(40).collect();
+        Unread::Nonsense(format!("{} holds {start:?}, which is no number of microjoules", path.display()))
+    };
+    text.trim().parse().map_err(nonsense)
 }
 
 impl Package {
-    fn open(zone: &Path, now: Instant) -> Result<Package, (PathBuf, std::io::Error)> {
-        let counter = zone.join("energy_uj");
-        let last = number(counter.clone())?;
-        let limit = zone.join("max_energy_range_uj");
-        let range = number(limit.clone())?;
+    fn open(zone: &Path, now: Instant) -> Result<Package, Unread> {
+        let (counter, limit) = (zone.join("energy_uj"), zone.join("max_energy_range_uj"));
+        let (last, range) = (number(&counter)?, number(&limit)?);
         if range == 0 || last > range {
-            let what = format!("it holds {range}, and the counter {last}");
-            return Err((limit, std::io::Error::new(ErrorKind::InvalidData, what)));
+            return Err(Unread::Nonsense(format!(
+                "{} says that the counter starts again after {range} µJ, where it stands at {last} µJ: no sum is known of such \
+                 a counter",
+                limit.display()
+            )));
         }
         Ok(Package { counter, range, last, read: now, used: 0 })
     }
@@ -175,8 +205,7 @@ impl Package {
     }
 
     fn follow(&mut self, now: Instant) -> Result<(), String> {
-        let value = number(self.counter.clone())
-            .map_err(|(path, error)| format!("{} can no longer be read: {error}", path.display()))?;
+        let value = number(&self.counter).map_err(|unread| unread.told("can no longer be read"))?;
         let (pause, counter) = (now.saturating_duration_since(self.read), self.counter.display());
         if pause > self.safe() {
             return Err(format!(

@@ -124,7 +124,8 @@ fn a_counter_beyond_its_range_is_none() {
         let folder = Folder::new();
         folder.zone("intel-rapl:0", "package-0", range, counter);
         let why = why(folder.path());
-        assert!(why.contains(&format!("it holds {range}, and the counter {counter}")), "{why}");
+        let told = format!("starts again after {range} µJ, where it stands at {counter} µJ");
+        assert!(why.contains("max_energy_range_uj says") && why.contains(&told), "{why}");
     }
 }
 
@@ -151,8 +152,14 @@ fn a_machine_without_counters_says_so() {
     folder.zone("intel-rapl:0", "psys", INTEL, 1);
     assert_eq!(why(folder.path()), empty);
     folder.zone("intel-rapl:0", "package-0", INTEL, 1);
-    folder.write("intel-rapl:0/energy_uj", "much");
-    assert!(why(folder.path()).contains("intel-rapl:0/energy_uj cannot be read: it holds no number"));
+    for (file, nonsense) in [("max_energy_range_uj", ""), ("energy_uj", "much")] {
+        folder.write(&format!("intel-rapl:0/{file}"), nonsense);
+        let why = why(folder.path());
+        assert!(
+            why.contains(&format!("intel-rapl:0/{file} holds {nonsense:?}, which is no number")),
+            "{why}"
+        );
+    }
 }
 
 /// The reason, in a process that is not root's: root may read everything.

@@ -111,7 +111,10 @@ fn where_nothing_counts_joules_are_null_with_the_reason() {
         let part = &found["energy"]["processor"];
         assert!(part["joules"].is_null(), "{found:#}");
         assert!(
-            part["reason"].as_str().unwrap().contains("this machine has no /nowhere/powercap"),
+            part["reason"]
+                .as_str()
+                .unwrap()
+                .contains("WARPLOOM_POWERCAP names /nowhere/powercap, which is not there"),
             "{found:#}"
         );
     }
@@ -122,7 +125,26 @@ fn where_nothing_counts_joules_are_null_with_the_reason() {
         );
     }
     assert_eq!(ran.err.matches("/nowhere/powercap").count(), 1, "{}", ran.err);
-    assert!(ran.err.contains("energy:  processor not measured: this machine has no"), "{}", ran.err);
+    assert!(ran.err.contains("energy:  processor not measured: WARPLOOM_POWERCAP names"), "{}", ran.err);
+}
+
+#[test]
+fn a_tree_that_was_named_is_told_with_the_variable() {
+    let folder = Folder::new();
+    let tree = folder.path("powercap");
+    let found = |tree: &Path| {
+        let report = run(&folder, tree, "doctor --device cpu --json").json();
+        let checks = report["checks"].as_array().unwrap();
+        let check = checks.iter().find(|check| check["name"] == "processor energy").unwrap();
+        check["found"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(found(&tree), format!("WARPLOOM_POWERCAP names {}, which is not there", tree.display()));
+    fs::create_dir(&tree).unwrap();
+    let empty = format!("{}, which WARPLOOM_POWERCAP names, has no energy counters", tree.display());
+    assert!(found(&tree).starts_with(&empty), "{}", found(&tree));
+    let file = folder.write("file", b"");
+    let no_folder = format!("{}, which WARPLOOM_POWERCAP names, cannot be read", file.display());
+    assert!(found(&file).starts_with(&no_folder), "{}", found(&file));
 }
 
 /// NVIDIA's libraries without a GPU, in a folder; nothing without a C compiler.
