@@ -8,12 +8,14 @@ use std::path::Path;
 use std::process::ExitCode;
 use warploom::recipes::{Prediction, Predictor, RunFolder, Said};
 use warploom::train::weights::write_atomically;
+use warploom::{Error, Result};
 
 /// Classes that are shown for one example.
 const SHOWN: usize = 3;
 
 pub fn predict(given: &Predict) -> Ended {
     end_at_once();
+    given.inputs.iter().try_for_each(|input| refuse_setting(input))?;
     let device: Vec<String> = given.device.iter().map(|id| format!("device={id}")).collect();
     let (folder, recipe) = RunFolder::open(&given.run, &device)?;
     let predictor = Predictor::open(&folder, &recipe)?;
@@ -35,6 +37,20 @@ pub fn predict(given: &Predict) -> Ended {
         note(format_args!("{} predictions written to {}", all.len(), file.display()));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A file may have `=` in its name; what is none and looks like key=value was meant as that.
+fn refuse_setting(input: &Path) -> Result<()> {
+    let Some((key, value)) = input.to_str().and_then(|text| text.split_once('=')) else { return Ok(()) };
+    let is_key = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || "._".contains(c));
+    if !is_key || input.exists() {
+        return Ok(());
+    }
+    let instead = match key {
+        "device" => format!("another device goes with --device {value}"),
+        _ => "all settings are those of the run".to_owned(),
+    };
+    Err(Error::invalid(format!("`{key}={value}` is no file, and predict takes no key=value: {instead}")))
 }
 
 fn readable(prediction: &Prediction) -> String {

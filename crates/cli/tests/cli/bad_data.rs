@@ -61,6 +61,9 @@ fn inputs_to_predict() {
         folder.run("predict run input --json")
     };
     folder.run("predict run nothing").fails(2, &["nothing"]);
+    folder.run("predict run device=cpu").fails(2, &["predict takes no key=value", "--device cpu"]);
+    folder.run("predict run train.batch=4").fails(2, &["`train.batch=4` is no file", "those of the run"]);
+    folder.run("predict run ./a=b").fails(2, &["Could not open ./a=b"]);
     folder.run("predict run data").fails(2, &["data", "no pictures"]);
     predict(b"").fails(2, &["input", "magic number"]);
     predict(&idx(0x08, &[0, 4, 4], &[])).fails(2, &["no examples to predict"]);
