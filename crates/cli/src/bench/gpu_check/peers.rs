@@ -1,7 +1,9 @@
 //! How the scripts of other frameworks are called for the same work.
 
+use crate::child;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
+use std::time::{Duration, Instant};
 use warploom::cuda::gpus;
 use warploom::tensor::{Device, Precision};
 use warploom::{Error, Result};
@@ -18,6 +20,9 @@ pub struct Peer {
     /// All, if there are none.
     workloads: &'static [&'static str],
 }
+
+/// How long Python may take to tell its version: on a busy machine with a cold disk it needs seconds.
+const ANSWER: Duration = Duration::from_secs(30);
 
 const TORCH: &str = "bench_torch.py";
 
@@ -40,7 +45,7 @@ pub fn name(framework: &str, mode: &str) -> String {
 /// The peers of a folder, on a GPU of CUDA where there is one and ours is not the CPU.
 ///
 /// # Errors
-/// The folder has none of the scripts; Python does not start.
+/// The folder has none of the scripts; Python does not start or does not answer.
 pub fn find(folder: &Path, python: &Path, device: &Device) -> Result<Vec<Peer>> {
     let has_cuda = device.id() != "cpu" && gpus().is_ok_and(|gpus| !gpus.is_empty());
     let found = MODES.into_iter().filter_map(|(name, script, mode, workloads)| {
@@ -54,9 +59,24 @@ pub fn find(folder: &Path, python: &Path, device: &Device) -> Result<Vec<Peer>> 
         let path = folder.display();
         return Err(Error::invalid(format!("--peers {path} has no bench_torch.py and no bench_jax.py")));
     }
-    let started = Command::new(python).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
-    started.map_err(Error::io("start", python))?;
+    answers(python, ANSWER)?;
     Ok(found)
+}
+
+/// Asks Python for its version.
+///
+/// # Errors
+/// It does not start, or has no answer in time.
+fn answers(python: &Path, limit: Duration) -> Result<()> {
+    let ended = child::run(Command::new(python).arg("--version"), Instant::now() + limit);
+    match ended.map_err(Error::io("start", python))?.status {
+        Some(_) => Ok(()),
+        None => Err(Error::invalid(format!(
+            "`{} --version` did not answer within {} s; name a Python that works with --python",
+            python.display(),
+            limit.as_secs()
+        ))),
+    }
 }
 
 impl Peer {
@@ -87,5 +107,32 @@ impl Peer {
             }
         }
         command
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn an_interpreter_that_hangs_is_refused() {
+        let folder = std::env::temp_dir().join(format!("warploom-python-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let script = |name: &str, body: &str| {
+            let path = folder.join(name);
+            std::fs::write(&path, format!("#!/bin/sh\n{body}\n")).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+            path
+        };
+        let (long, began) = (Duration::from_secs(30), Instant::now());
+        answers(&script("answering", "echo 3"), long).unwrap();
+        let error =
+            answers(&script("hanging", "exec sleep 60"), Duration::from_secs(1)).unwrap_err().to_string();
+        assert!(error.contains("hanging --version` did not answer within 1 s"), "{error}");
+        let error = answers(&folder.join("none"), long).unwrap_err().to_string();
+        assert!(error.contains("could not start"), "{error}");
+        assert!(began.elapsed() < long);
+        std::fs::remove_dir_all(&folder).unwrap();
     }
 }
