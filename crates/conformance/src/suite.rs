@@ -3,7 +3,7 @@
 
 use crate::generate::generate_of;
 use crate::ops::{casts, doubles, elementwise, half_products, products, rough_product, softmax};
-use crate::run::{Case, compare, run};
+use crate::run::{Case, compare, compiled, run, run_program};
 use std::num::NonZero;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -41,6 +41,25 @@ pub struct Outcome {
 /// What is wrong with it.
 pub fn check(case: &Case, device: &dyn Executor) -> Result<(), String> {
     compare(case, &run(case, device, Options::default())?)
+}
+
+/// A softmax between other ops is one dispatch by rows, and sums over all rows wait for it: for a GPU, or what takes kernels
+/// shaped for one.
+///
+/// # Errors
+/// The first shape for which that is not so, with its kernels, or what is wrong with its results.
+pub fn rows_share_a_dispatch(device: &dyn Executor) -> Result<(), String> {
+    for (rows, columns) in [(300, 1000), (7, 4096), (2048, 33)] {
+        let case = softmax(rows, columns);
+        let program = compiled(&case, device, Options::default())?.program;
+        let written = device.target().written(&program).map_err(|error| error.to_string())?;
+        if program.kernel_count() < 4 || written.len() != 2 {
+            let shape: Vec<_> = written.iter().map(|kernel| (&kernel.name, kernel.groups)).collect();
+            return Err(format!("[{rows}, {columns}]: {} kernels as {shape:?}", program.kernel_count()));
+        }
+        compare(&case, &run_program(&case, device, program)?)?;
+    }
+    Ok(())
 }
 
 /// Every elementwise op, every cast and every arithmetic of products in every dtype that the device has; in f64 reductions,

@@ -10,7 +10,7 @@ use warploom_conformance::generate::generate_of;
 use warploom_conformance::ops::{casts, doubles, products, rough_product, softmax};
 use warploom_conformance::precision::{HALVES, narrowed};
 use warploom_conformance::run::{Case, Outcome, compare, compiled, from_bytes, run, run_program, to_bytes};
-use warploom_conformance::suite::ops;
+use warploom_conformance::suite::{ops, rows_share_a_dispatch};
 use warploom_cuda::CudaCpp;
 use warploom_device::{Bindings, BufferSpec, Class, Executor, Memory, Program, Target};
 use warploom_emulate::{Emulated, LIMITS, is_available, sanitized};
@@ -329,17 +329,8 @@ fn no_access_is_out_of_bounds() {
     }
 }
 
-/// A softmax between other ops is one dispatch by rows, and sums over all rows wait for it.
 #[test]
 fn kernels_over_rows_share_a_dispatch() {
     let Some(device) = device(LIMITS) else { return };
-    for (rows, columns) in [(300, 1000), (7, 4096), (2048, 33)] {
-        let case = softmax(rows, columns);
-        let program = compiled(&case, &device, Options::default()).expect("it compiles").program;
-        assert!(program.kernel_count() >= 4, "{program}");
-        let kernels = device.written(&program).expect("its kernels are written");
-        let shape: Vec<_> = kernels.iter().map(|kernel| (&kernel.name, kernel.groups)).collect();
-        assert_eq!(kernels.len(), 2, "[{rows}, {columns}]: {shape:?}");
-        compare(&case, &run_program(&case, &device, program).expect("it runs")).expect("it agrees");
-    }
+    rows_share_a_dispatch(&device).expect("rows share a dispatch");
 }

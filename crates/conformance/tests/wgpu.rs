@@ -6,10 +6,10 @@
 use std::sync::Arc;
 use warploom_compile::Options;
 use warploom_conformance::generate::generate_of;
-use warploom_conformance::ops::{elementwise, products, softmax};
+use warploom_conformance::ops::{elementwise, products};
 use warploom_conformance::precision::{HALVES, narrowed};
 use warploom_conformance::run::{compare, compiled, run_program};
-use warploom_conformance::suite::{check, gpu_tolerance, ops};
+use warploom_conformance::suite::{check, gpu_tolerance, ops, rows_share_a_dispatch};
 use warploom_device::{Target, Verifying};
 use warploom_gpu::Limits;
 use warploom_graph::{Arithmetic, DType};
@@ -107,21 +107,11 @@ fn random_programs_agree_when_workgroups_are_narrow() {
     }
 }
 
-/// A softmax between other ops is one dispatch by rows, and sums over all rows wait for it.
 #[test]
 fn kernels_over_rows_share_a_dispatch() {
     let Some(device) = device() else { return };
     let limits = Limits { parallel: 1 << 16, ..device.adapter().limits };
-    let device = device.with_limits(limits);
-    for (rows, columns) in [(300, 1000), (7, 4096), (2048, 33)] {
-        let case = softmax(rows, columns);
-        let program = compiled(&case, &device, Options::default()).expect("it compiles").program;
-        assert!(program.kernel_count() >= 4, "{program}");
-        let kernels = device.written(&program).expect("its kernels are written");
-        let shape: Vec<_> = kernels.iter().map(|kernel| (&kernel.name, kernel.groups)).collect();
-        assert_eq!(kernels.len(), 2, "[{rows}, {columns}]: {shape:?}");
-        compare(&case, &run_program(&case, &device, program).expect("it runs")).expect("it agrees");
-    }
+    rows_share_a_dispatch(&device.with_limits(limits)).expect("rows share a dispatch");
 }
 
 /// Every kernel as the device runs it, against the reference of the kernel form.
