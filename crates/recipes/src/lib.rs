@@ -40,6 +40,7 @@ mod validate;
 pub use builtin::{BuiltIn, built_in};
 pub use folder::RunFolder;
 pub use inputs::{Prediction, Predictor, Said};
+pub use memory::Planned;
 pub use over::Over;
 pub use parse::{find, open_keys, parse};
 pub use reference::{reference, schema};

@@ -14,8 +14,12 @@ use warploom_train::{Bound, Error, Evaluate, Result, RunPlan, Scores, Shortage, 
 const EVALUATED: usize = 256;
 
 /// A recipe with its batch size, and what it will take.
-pub(crate) struct Planned {
+pub struct Planned {
+    /// With what the data decided.
     pub recipe: Recipe,
+    /// What was decided about the data, for people.
+    pub notes: Vec<String>,
+    /// The memory of the run.
     pub plan: RunPlan,
     /// The program of its training step.
     pub step: Recorded,
@@ -64,7 +68,7 @@ pub(crate) fn planned(recipe: &Recipe, splits: &Splits, device: &Device) -> Resu
         recipe.train.batch = Batch::Examples(examples);
     }
     let (plan, step) = model.plan_data(&splits.train, &prepared(&recipe, splits, limit)).map_err(told)?;
-    Ok(Planned { recipe, plan, step })
+    Ok(Planned { recipe, notes: splits.notes.clone(), plan, step })
 }
 
 /// Scores of a model whose programs keep to so many bytes: in smaller batches where that is what it takes.

@@ -102,7 +102,15 @@ pub(crate) fn report(
         );
     }
     if let Some(what) = history.not_finite() {
-        page.warnings.push(format!("An update did not happen: {what}"));
+        let skipped = history.skipped_steps().max(1);
+        let many = if skipped == 1 { "An update".to_owned() } else { format!("{skipped} updates") };
+        page.warnings.push(format!("{many} did not happen: {what}"));
+    }
+    if history.overflowed_steps() > 0 {
+        page.warnings.push(format!(
+            "Left out while a scale for the loss was found: {} updates, whose gradients times the scale were beyond f16.",
+            history.overflowed_steps()
+        ));
     }
     if history.outcome() == warploom_train::Outcome::Stopped {
         page.stopped = Some(format!(

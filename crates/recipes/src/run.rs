@@ -21,7 +21,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Instant, SystemTime};
 use warploom_device::Verification;
 use warploom_nn::{Model, Parameters};
-use warploom_tensor::{Precision, Recorded};
+use warploom_tensor::Precision;
 use warploom_trace::{self as trace, Track};
 use warploom_train::checkpoint::inspect;
 use warploom_train::weights::write_atomically;
@@ -360,11 +360,10 @@ pub fn evaluate(folder: &RunFolder, recipe: &Recipe, data: Option<&Path>) -> Res
 ///
 /// # Errors
 /// As [`train`].
-pub fn plan(recipe: &Recipe) -> Result<(RunPlan, Recorded)> {
+pub fn plan(recipe: &Recipe) -> Result<Planned> {
     let device = device(recipe)?;
     let splits = Splits::new(recipe)?;
-    let Planned { plan, step, .. } = planned(&splits.decided(recipe), &splits, &device)?;
-    Ok((plan, step))
+    planned(&splits.decided(recipe), &splits, &device)
 }
 
 /// The recipe with its paths made absolute, so that the run can be evaluated from anywhere.

@@ -2,6 +2,7 @@
 
 use crate::schema::{Augment, Batch, Broken, Data, Pixels, Recipe, SplitRule, Task};
 use crate::signature::Signature;
+use crate::summary::rounded;
 use crate::tables;
 use std::path::{Path, PathBuf};
 use warploom_data::csv::read_labelled;
@@ -12,6 +13,9 @@ use warploom_train::{Error, Result};
 
 /// The digits to test on are drawn under another seed, so that their number does not change those learned from.
 const TEST_SEED: u64 = 0x7465_7374;
+
+/// Classes of which a note says the weight.
+const WEIGHTS_SHOWN: usize = 20;
 
 /// The parts of a recipe's data.
 #[derive(Clone, Debug)]
@@ -83,7 +87,7 @@ impl Splits {
             test_cells: source.cells,
         };
         splits.scale_pixels(recipe)?;
-        splits.train = weighted(splits.train, recipe)?;
+        splits.weigh(recipe)?;
         if !recipe.augment.is_empty() {
             let steps = recipe.augment.iter().map(step).collect();
             splits.train = splits.train.with_augmentation(Augmentation::new(steps)?)?;
@@ -121,6 +125,33 @@ impl Splits {
     /// Updates in an epoch.
     pub(crate) fn steps(&self, recipe: &Recipe) -> usize {
         self.train.len().div_ceil(self.batch(recipe)).div_ceil(recipe.train.accumulate as usize)
+    }
+
+    /// Lets classes count in the loss as the recipe says, and notes how much each does.
+    fn weigh(&mut self, recipe: &Recipe) -> Result<()> {
+        use crate::schema::ClassWeights;
+        let names = self.train.targets().class_names().map(<[String]>::to_vec).unwrap_or_default();
+        let weights = match &recipe.train.class_weights {
+            None => return Ok(()),
+            Some(ClassWeights::Balanced(_)) => self.train.balanced_class_weights().unwrap_or_default(),
+            Some(ClassWeights::ByName(by_name)) => {
+                if let Some(unknown) = by_name.keys().find(|name| !names.contains(name)) {
+                    let known = names.join(", ");
+                    return Err(Error::invalid(format!(
+                        "`train.class_weights` names `{unknown}`, which is no class; there are {known}"
+                    )));
+                }
+                names.iter().map(|name| by_name.get(name).copied().unwrap_or(1.0)).collect()
+            }
+        };
+        self.train = self.train.clone().with_class_weights(&weights)?;
+        let each = |(name, weight): (&String, &f32)| format!("{name}: {}", rounded(f64::from(*weight), 3));
+        let mut shown: Vec<String> = names.iter().zip(&weights).take(WEIGHTS_SHOWN).map(each).collect();
+        if let Some(more @ 1..) = names.len().checked_sub(WEIGHTS_SHOWN) {
+            shown.push(format!("and {more} more"));
+        }
+        self.notes.push(format!("weights of classes in the loss: {}", shown.join(", ")));
+        Ok(())
     }
 
     /// Brings bytes to the scale that the recipe asks for, fitted on the examples to learn from.
@@ -301,25 +332,6 @@ fn first_channels(folder: &Path) -> usize {
         waiting.extend(entries.into_iter().filter(|path| path.is_dir()).rev());
     }
     3
-}
-
-fn weighted(train: Dataset, recipe: &Recipe) -> Result<Dataset> {
-    use crate::schema::ClassWeights;
-    let names = train.targets().class_names().map(<[String]>::to_vec).unwrap_or_default();
-    let weights = match &recipe.train.class_weights {
-        None => return Ok(train),
-        Some(ClassWeights::Balanced(_)) => train.balanced_class_weights().unwrap_or_default(),
-        Some(ClassWeights::ByName(by_name)) => {
-            if let Some(unknown) = by_name.keys().find(|name| !names.contains(name)) {
-                let known = names.join(", ");
-                let message =
-                    format!("`train.class_weights` names `{unknown}`, which is no class; there are {known}");
-                return Err(Error::invalid(message));
-            }
-            names.iter().map(|name| by_name.get(name).copied().unwrap_or(1.0)).collect()
-        }
-    };
-    Ok(train.with_class_weights(&weights)?)
 }
 
 fn step(step: &Augment) -> warploom_data::Augment {

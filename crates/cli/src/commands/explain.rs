@@ -10,20 +10,21 @@ use std::process::ExitCode;
 use warploom::compiler::{self, Options};
 use warploom::device::{Class, Kernel, Program, Step, WrittenKernel};
 use warploom::graph::Graph;
-use warploom::recipes;
+use warploom::recipes::{self, Planned};
 use warploom::tensor::{Error as TensorError, PrecisionTable, Recorded};
 
 pub fn explain(given: &Explain) -> Ended {
     end_at_once();
     let overrides = with_device(&given.overrides, "--device", given.device.as_deref())?;
     let recipe = recipes::find(&given.recipe, &overrides)?;
-    let (plan, recorded) = recipes::plan(&recipe)?;
+    let Planned { notes, plan, step: recorded, .. } = recipes::plan(&recipe)?;
     let program = recorded.program();
     let graph = compiled_graph(&recorded)?;
     let device = recorded.device();
     let numbers = device.precision().table(device.capabilities()).map_err(TensorError::from)?;
     if given.json {
         let mut all = as_json(&recorded, &graph, &numbers);
+        all["decisions"] = notes.into();
         if given.kernels {
             for (kernel, (step, _)) in (0..).zip(flat(&program.steps, 0)) {
                 all["kernels"][kernel]["instructions"] = instructions(step).into();
@@ -34,6 +35,7 @@ pub fn explain(given: &Explain) -> Ended {
         return Ok(ExitCode::SUCCESS);
     }
     line(format_args!("The training step of {} on {}, a full batch", recipe.name, recorded.device().id()));
+    notes.iter().for_each(line);
     line("\nGraph, after the passes over it:");
     line(&graph);
     let (recorded_ops, ops) = (count(&recorded.recording().graph), count(&graph));
@@ -146,7 +148,6 @@ fn flat(steps: &[Step], depth: usize) -> Vec<(&Step, usize)> {
             all.extend(flat(&inner.body, depth + 1));
         }
     }
-}
     all
 }
 
@@ -183,6 +184,7 @@ fn instructions(step: &Step) -> Vec<String> {
         _ => usize::MAX,
     };
     step.to_string().lines().take(own).map(|line| line.trim().to_owned()).collect()
+}
 
 fn extent(kernel: &Kernel) -> String {
     let over =

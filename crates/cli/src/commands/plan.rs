@@ -6,13 +6,13 @@ use crate::interrupt::end_at_once;
 use crate::output::{bytes, line, table};
 use serde_json::{Map, json};
 use std::process::ExitCode;
-use warploom::recipes;
+use warploom::recipes::{self, Planned};
 
 pub fn plan(given: &Plan) -> Ended {
     end_at_once();
     let overrides = with_device(&given.overrides, "--device", given.device.as_deref())?;
     let recipe = recipes::find(&given.recipe, &overrides)?;
-    let (plan, recorded) = recipes::plan(&recipe)?;
+    let Planned { notes, plan, step: recorded, .. } = recipes::plan(&recipe)?;
     let kinds = plan.by_kind();
     if given.json {
         let by_kind: Map<_, _> =
@@ -29,6 +29,7 @@ pub fn plan(given: &Plan) -> Ended {
             "precision": recorded.device().precision().name(),
             "memory_limit": plan.memory_limit,
             "recomputed": recipes::recomputed(&plan),
+            "decisions": notes,
         }));
         return Ok(ExitCode::SUCCESS);
     }
@@ -38,6 +39,7 @@ pub fn plan(given: &Plan) -> Ended {
         "{train} examples to learn from, {validation} to watch, {test} to test; {} steps an epoch, batches of {}",
         plan.steps, plan.batch
     ));
+    notes.iter().for_each(line);
     line(format_args!("{} kernels a step; all programs compiled in {:.1} ms", plan.kernels, plan.compile_ms));
     let about = [
         "weights, optimizer, metrics",

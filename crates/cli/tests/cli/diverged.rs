@@ -89,6 +89,16 @@ fn in_f16_the_advice_is_another_precision() {
 }
 
 #[test]
+fn updates_that_overflow_a_scale_are_counted_where_a_run_is_told() {
+    let folder = table();
+    let settings = "transform.target=identity train.learning_rate=1e-5 train.batch=4 train.precision=f16";
+    folder.run(&format!("train sums.toml --out run {settings}")).ok();
+    let count = summary(&folder)["overflowed_steps"].as_u64().unwrap();
+    let page = fs::read_to_string(folder.path("run/report.html")).unwrap();
+    assert!(page.contains(&format!("Left out while a scale for the loss was found: {count} updates")));
+}
+
+#[test]
 fn the_best_weights_from_before_stay_usable() {
     let folder = table();
     // Twice as good, then lost: while the epochs go on, and in the last one.

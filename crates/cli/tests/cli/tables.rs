@@ -76,7 +76,17 @@ fn classes_are_predicted_by_name() {
     folder.write("new.csv", b"size,age,price\n50,10,17500\n");
     let said = folder.run("predict run new.csv").ok().out;
     assert!(said.contains("north (") && said.contains("south ("), "{said}");
-    folder.run(&format!("{TRAIN} data.target=district train.class_weights=balanced train.epochs=1")).ok();
+    let balanced = format!("{TRAIN} data.target=district train.class_weights=balanced train.epochs=1");
+    let told = "weights of classes in the loss: north: ";
+    assert!(folder.run(&balanced).ok().err.contains(told));
+    let page = fs::read_to_string(folder.path("run/report.html")).unwrap();
+    assert!(page.contains(told) && page.contains("class_weights = &quot;balanced&quot;"));
+    for command in ["plan", "explain"] {
+        let same = balanced.replace("train ", &format!("{command} ")).replace(" --out run", "");
+        assert!(folder.run(&same).ok().out.contains(told));
+        let decisions = folder.run(&format!("{same} --json")).ok().json()["decisions"].clone();
+        assert!(decisions.as_array().unwrap().iter().any(|line| line.as_str().unwrap().starts_with(told)));
+    }
     folder
         .run(&format!("{TRAIN} data.target=district train.class_weights={{west=2.0}}"))
         .fails(2, &["`west`", "north"]);
