@@ -90,6 +90,9 @@ fn advice(kind: io::ErrorKind) -> &'static str {
         io::ErrorKind::ReadOnlyFilesystem => "that disk is read-only: write to another one",
         io::ErrorKind::NotFound => "check that it is there",
         io::ErrorKind::PermissionDenied => "check its permissions",
+        io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
+            "a file is where a folder is wanted: name another place"
+        }
         _ => "check that it is there and its permissions",
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Ended;
 use crate::args::New;
-use crate::output::line;
+use crate::output::{line, shell};
 use std::path::Path;
 use std::process::ExitCode;
 use warploom::recipes::starter;
@@ -15,8 +15,8 @@ pub fn new(given: &New) -> Ended {
     refuse_to_replace(&file)?;
     std::fs::create_dir_all(&given.folder).map_err(Error::io("make the folder", &given.folder))?;
     write_atomically(&file, started.text.as_bytes())?;
-    let file = file.display();
-    line(format_args!("{file}: {}", started.about));
+    line(format_args!("{}: {}", file.display(), started.about));
+    let file = shell(&file.to_string_lossy());
     line("next:");
     line(format_args!("  warploom plan  {file}   # how much memory it will use"));
     line(format_args!("  warploom train {file}"));

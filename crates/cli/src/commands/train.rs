@@ -46,8 +46,9 @@ pub fn train(given: &Train) -> Ended {
 
 /// The command line as it was given, less what belongs to this one run.
 fn repeated() -> String {
-    let words = std::env::args().skip(1).filter(|word| word != "--resume");
-    std::iter::once("warploom".to_owned()).chain(words.map(|word| shell(&word))).collect::<Vec<_>>().join(" ")
+    let words = std::env::args_os().skip(1).filter(|word| word != "--resume");
+    let words = words.map(|word| shell(&word.to_string_lossy()));
+    std::iter::once("warploom".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
 }
 
 /// The command line that repeats a run from its beginning, where this one goes on with it.

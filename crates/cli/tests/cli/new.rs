@@ -36,6 +36,11 @@ fn recipes_to_start_from_run_as_they_are() {
     );
     folder.run("train pictures/recipe.toml train.epochs=1 --out b").ok();
 
+    // What is said to come next can be pasted.
+    let spaced = folder.command().args(["new", "digits", "my folder"]).output().unwrap();
+    let spaced = String::from_utf8(spaced.stdout).unwrap();
+    assert!(spaced.contains("warploom train 'my folder/recipe.toml'\n"), "{spaced}");
+
     folder.run("new digits").ok();
     folder.run("plan recipe.toml").ok();
     folder.run("new digits").fails(2, &["recipe.toml", "there already"]);

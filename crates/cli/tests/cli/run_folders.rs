@@ -132,3 +132,20 @@ fn a_network_that_no_memory_holds_is_refused() {
     assert_ne!(output.status.code(), Some(134), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(matches!(output.status.code(), Some(2 | 3)), "{output:?}");
 }
+
+/// Names that no text holds are names all the same.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_run_folder_may_have_any_name() {
+    use std::os::unix::ffi::OsStrExt;
+    let folder = Folder::new();
+    let run = std::ffi::OsStr::from_bytes(b"b\xff/run");
+    let small = ["train", "digits", "data.train=100", "data.test=20", "train.epochs=1", "--quiet", "--out"];
+    let mut command = folder.command();
+    assert!(command.args(small).arg(run).status().unwrap().success());
+    assert!(folder.command().arg("evaluate").arg(run).status().unwrap().success());
+    folder.write("file", b"");
+    let train = "train digits data.train=100 data.test=20 train.epochs=1 --quiet --out";
+    folder.run(&format!("{train} file")).fails(2, &["file", "a file is where a folder is wanted"]);
+    folder.run(&format!("{train} file/below")).fails(2, &["file", "a file is where a folder is wanted"]);
+}
