@@ -1,7 +1,8 @@
 //! Every kernel that ops, casts, products and random programs need, in CUDA C++, compiled by NVRTC to machine code of two
 //! generations of GPUs.
 //!
-//! Skipped where NVRTC is not found, unless `WARPLOOM_REQUIRE_NVRTC` is 1. `WARPLOOM_PROGRAMS` says how many random programs.
+//! Skipped where NVRTC is not found, unless `WARPLOOM_REQUIRE_NVRTC` is 1; unless it is, each kernel is compiled for one of both.
+//! `WARPLOOM_PROGRAMS` says how many random programs.
 
 #[allow(dead_code, reason = "shared with the executor's own tests")]
 #[path = "../../cuda/tests/support/nvrtc.rs"]

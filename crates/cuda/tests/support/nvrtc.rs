@@ -14,12 +14,17 @@ pub const ARCHITECTURES: [u32; 2] = [80, 90];
 /// Kernels that are compiled in one go.
 const TOGETHER: usize = 16;
 
-/// NVRTC. Without one tests pass and say so, unless `WARPLOOM_REQUIRE_NVRTC` is 1.
+/// Whether `WARPLOOM_REQUIRE_NVRTC` is 1: then its absence is a failure, and every kernel is compiled for every architecture
+/// instead of for one, in turn.
+fn is_required() -> bool {
+    env::var_os("WARPLOOM_REQUIRE_NVRTC").is_some_and(|value| value == "1")
+}
+
+/// NVRTC. Without one tests pass and say so, unless it is required.
 pub fn compiler() -> Option<Compiler> {
-    let required = env::var_os("WARPLOOM_REQUIRE_NVRTC").is_some_and(|value| value == "1");
     match Compiler::open(&Search::here(), None) {
         Ok(compiler) => Some(compiler),
-        Err(error) if required => panic!("{error}"),
+        Err(error) if is_required() => panic!("{error}"),
         Err(error) => {
             println!("skipped: {error}");
             None
@@ -99,17 +104,22 @@ pub struct Sweep {
 }
 
 impl Sweep {
-    /// Compiles kernels, given by source with a name each, for every one of [`ARCHITECTURES`], on as many threads as there are
-    /// cores.
+    /// Compiles kernels, given by source with a name each, for [`ARCHITECTURES`], on as many threads as there are cores. What
+    /// took part is in the table.
     ///
     /// # Errors
     /// What the compiler says of the first that it rejects.
     pub fn run(compiler: &Compiler, kernels: &BTreeMap<String, String>) -> Result<Sweep, String> {
         let start = Instant::now();
         let all: Vec<(&String, &String)> = kernels.iter().collect();
+        let every = is_required();
+        let takes_part = |chunk: usize, i: usize| every || chunk % ARCHITECTURES.len() == i;
         let works: Vec<(&[(&String, &String)], u32)> = all
             .chunks(TOGETHER)
-            .flat_map(|some| ARCHITECTURES.map(|architecture| (some, architecture)))
+            .enumerate()
+            .flat_map(|(chunk, some)| ARCHITECTURES.into_iter().enumerate().map(move |of| (chunk, some, of)))
+            .filter(|(chunk, _, (i, _))| takes_part(*chunk, *i))
+            .map(|(_, some, (_, architecture))| (some, architecture))
             .collect();
         let next = AtomicUsize::new(0);
         let work = || {
