@@ -111,7 +111,9 @@ fn table(path: &Path, target: Option<&str>) -> Result<Starter> {
         .filter(|column| matches!(&column.cells, Cells::Numbers(values) if is_count(values)))
         .map(|column| column.name.as_str())
         .collect();
-    let left_out: Vec<String> = identifiers.iter().map(|name| quoted(name)).collect();
+    // What is all that there is to learn from is learned from, whatever it looks like.
+    let is_all = identifiers.len() + 1 >= format.columns.len();
+    let left_out: Vec<String> = identifiers.iter().filter(|_| !is_all).map(|name| quoted(name)).collect();
     let columns = format.columns.join(", ");
     let head = format!(
         "# A table of {rows} rows. Its columns: {columns}.\nname = {}\ntask = \"{task}\"   # or \"{}\"\n",

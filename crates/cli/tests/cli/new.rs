@@ -36,6 +36,12 @@ fn recipes_to_start_from_run_as_they_are() {
     );
     folder.run("train pictures/recipe.toml train.epochs=1 --out b").ok();
 
+    // A column that could be a number of the row is kept where it is the only one.
+    let rows: String = (0..30).map(|row| format!("{row},{}\n", 2 * row)).collect();
+    folder.write("line.csv", format!("a,y\n{rows}").as_bytes());
+    folder.run("new line.csv line").ok();
+    folder.run("train line/recipe.toml train.epochs=1 --out c").ok();
+
     // What is said to come next can be pasted.
     let spaced = folder.command().args(["new", "digits", "my folder"]).output().unwrap();
     let spaced = String::from_utf8(spaced.stdout).unwrap();
