@@ -15,7 +15,7 @@ use crate::source::{Splits, labelled};
 use crate::summary::{epoch_line, failed, memory, scores_kept, summary};
 use serde_json::Value;
 use std::fs;
-use std::io::{ErrorKind, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::{Instant, SystemTime};
@@ -117,27 +117,34 @@ fn run_folder(recipe: &Recipe, options: &Options<'_>) -> PathBuf {
     options.out.clone().unwrap_or_else(|| PathBuf::from("runs").join(&recipe.name))
 }
 
+/// Whether a file at `path` may be made in its folder: tried, since permissions do not say it all.
+fn check_writable(path: &Path, folder: &Path) -> Result<()> {
+    let beside = folder.join(format!(".warploom.{}", std::process::id()));
+    let tried = fs::File::create(&beside).and_then(|_| fs::remove_file(&beside));
+    tried.map_err(Error::io("write the timeline to", path))
+}
+
 /// Whether a timeline may be written here, before there is one: nothing but an older timeline is replaced.
 fn check_timeline(path: &Path, run: &Path) -> Result<()> {
-    let refuse = |kind: ErrorKind, what: &str| {
-        Err(Error::io("write the timeline to", path)(std::io::Error::new(kind, what.to_owned())))
-    };
+    let refuse =
+        |why: &str| Err(Error::invalid(format!("could not write the timeline to {}: {why}", path.display())));
     let Ok(found) = fs::metadata(path) else {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        if folder.is_dir() || folder == run {
-            return Ok(());
-        }
-        return refuse(ErrorKind::NotFound, "there is no such folder");
+        return match folder.is_dir() {
+            true => check_writable(path, folder),
+            false if folder == run => Ok(()),
+            false => refuse("there is no such folder; make it, or name another"),
+        };
     };
     if !found.is_file() {
-        return refuse(ErrorKind::InvalidInput, "it is no regular file");
+        return refuse("it is no regular file; name one");
     }
     let mut beginning = [0; trace::BEGINNING.len()];
     let file = fs::File::open(path).map_err(Error::io("read", path))?;
     let is_timeline =
         { &file }.read_exact(&mut beginning).is_ok() && beginning == trace::BEGINNING.as_bytes();
     if found.len() > 0 && !is_timeline {
-        return refuse(ErrorKind::AlreadyExists, "it is no timeline and would be lost; give another name");
+        return refuse("it is no timeline and would be lost; give another name");
     }
     Ok(())
 }

@@ -245,6 +245,14 @@ fn a_timeline_of_a_run() {
     let unwritable = "train digits data.train=256 train.epochs=1 --trace no/such/out.json";
     folder.run(unwritable).fails(2, &["no/such/out.json"]);
     fs::write(folder.path("kept.json"), "precious").unwrap();
+    // A folder in which nobody may write is found before the run begins.
+    #[cfg(target_os = "linux")]
+    {
+        folder
+            .run("train digits data.train=256 train.epochs=1 --out late --trace /proc/out.json")
+            .fails(2, &["could not write the timeline to /proc/out.json"]);
+        assert!(!folder.path("late").exists());
+    }
     let other = "train digits data.train=256 train.epochs=1 --trace kept.json";
     folder.run(other).fails(2, &["kept.json", "no timeline"]);
     assert_eq!(fs::read_to_string(folder.path("kept.json")).unwrap(), "precious");
