@@ -145,8 +145,9 @@ fn too_few(examples: usize, by_class: bool, validation: f64, test: f64) -> Error
     let shares = shares.iter().filter(|(share, _)| *share > 0.0);
     let shares: Vec<String> = shares.map(|(share, what)| format!("{share} {what}")).collect();
     let keeps = if by_class { ", where each class keeps one to learn from" } else { "" };
+    let are = if examples == 1 { "1 example is".to_owned() } else { format!("{examples} examples are") };
     Error::invalid(
-        format!("{examples} examples are too few for a share of {}{keeps}", shares.join(" and one of ")),
+        format!("{are} too few for a share of {}{keeps}", shares.join(" and one of ")),
         "Each share needs one example at least: give more examples, a larger share, or 0 for what is not wanted (in a recipe \
          split.validation, split.test)",
     )
@@ -254,5 +255,7 @@ mod tests {
         let error = rule.parts(3, Some(&[0, 1, 0])).unwrap_err().to_string();
         let told = "3 examples are too few for a share of 0.1 to watch and one of 0.3 to test on, where each class keeps one";
         assert!(error.starts_with(told), "{error}");
+        let error = rule.parts(1, None).unwrap_err().to_string();
+        assert!(error.starts_with("1 example is too few for a share of"), "{error}");
     }
 }
