@@ -65,6 +65,11 @@ pub fn run(given: &Bench) -> Ended {
         if !is_recipe {
             return Err(no_workload);
         }
+        if given.precision.is_some() || given.budget.is_some() {
+            return Err(Error::invalid(
+                "bench of a recipe takes no --precision and no --budget; say train.precision=… and train.epochs=…",
+            ));
+        }
         recipes::find(asked, &given.overrides)?;
         return devices::compare(given, asked, &devices);
     }

@@ -29,13 +29,13 @@ pub fn compare(given: &Bench, recipe: &str, devices: &[&str]) -> Ended {
         words.extend(given.overrides.iter().cloned());
         words.extend(["--json", "--quiet", "--out"].map(str::to_owned));
         words.push(out.display().to_string());
-        let ended = lines_of(&words)?.pop();
+        let ended = lines_of(&words, given)?.pop();
         runs.push(ended.ok_or_else(|| Error::invalid(format!("training on {device} printed nothing")))?);
     }
     let mut steps = Vec::new();
     for device in devices {
         let words = ["bench", "W3", "--here", "--json", "--sweep", "--device", device];
-        steps.push(lines_of(&words.map(str::to_owned))?);
+        steps.push(lines_of(&words.map(str::to_owned), given)?);
     }
     if given.json {
         line(json!({ "recipe": recipe, "runs": runs, "steps": steps }));
@@ -46,9 +46,12 @@ pub fn compare(given: &Bench, recipe: &str, devices: &[&str]) -> Ended {
 }
 
 /// What this program prints when it is called with these words, a JSON value a line.
-fn lines_of(words: &[String]) -> Result<Vec<Value>> {
+fn lines_of(words: &[String], given: &Bench) -> Result<Vec<Value>> {
     let program = this_program()?;
     let mut command = Command::new(&program);
+    if let Some(threads) = given.threads {
+        command.env("WARPLOOM_THREADS", threads.to_string());
+    }
     let output = command.args(words).stderr(Stdio::inherit()).output();
     let output = output.map_err(Error::io("start", &program))?;
     if !output.status.success() {

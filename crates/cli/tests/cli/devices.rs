@@ -190,6 +190,7 @@ fn an_option_and_a_key_that_differ_are_two_answers() {
     folder.run("plan digits-linear data.train=300 --device cpu device=cpu").ok();
     // Of a recipe the key alone says the device too; workloads have no keys.
     folder.run("bench digits device=wgpu:77").fails(3, &["no device `wgpu:77`"]);
+    folder.run("bench digits --precision bf16").fails(2, &["no --precision", "train.precision="]);
     folder.run("bench W1 device=cpu").fails(2, &["W1 takes no `device=cpu`", "--devices"]);
 }
 
