@@ -19,6 +19,9 @@ pub struct Starter {
 /// Longest side of pictures that are not shrunk by the recipe that is written.
 const SMALL: usize = 96;
 
+/// Shortest side that the network of the recipe takes, which halves it four times.
+const LEAST: usize = 16;
+
 /// A recipe that starts from `from`: a built-in name, or data — a CSV file, a folder of pictures, a folder of IDX files —
 /// of which it guesses what it can. `target` is the column to be predicted.
 ///
@@ -166,8 +169,7 @@ fn pictures(path: &Path) -> Result<Starter> {
         return Err(Error::invalid(message));
     };
     let [height, width, channels] = images::read(&picture)?.extents();
-    let size =
-        if height.max(width) <= SMALL && height == width { height.to_string() } else { "64".to_owned() };
+    let size = if height.max(width) <= SMALL && height == width { height.max(LEAST) } else { 64 };
     let head = format!(
         "# Pictures of {} classes: {}.\nname = {}\ntask = \"classification\"\n",
         classes.len(),

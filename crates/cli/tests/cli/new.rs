@@ -36,6 +36,13 @@ fn recipes_to_start_from_run_as_they_are() {
     );
     folder.run("train pictures/recipe.toml train.epochs=1 --out b").ok();
 
+    // Pictures that are too small for the network are enlarged.
+    for (class, index) in (0..2).flat_map(|class| (0..10).map(move |index| (class, index))) {
+        folder.write(&format!("icons/{class}/{index}.pgm"), &pgm(8, 8, |y, x| ((y * class + x) * 9) as u8));
+    }
+    folder.run("new icons tiny").ok();
+    folder.run("train tiny/recipe.toml train.epochs=1 --out d").ok();
+
     // A column that could be a number of the row is kept where it is the only one.
     let rows: String = (0..30).map(|row| format!("{row},{}\n", 2 * row)).collect();
     folder.write("line.csv", format!("a,y\n{rows}").as_bytes());
