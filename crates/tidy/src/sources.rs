@@ -2,7 +2,8 @@
 
 use crate::Findings;
 use crate::code::{lines_with_word, without_comments_and_strings};
-use crate::files::{read, with_endings};
+use crate::files::{crate_folders, read, with_endings};
+use crate::manifest::sections;
 
 /// Most lines of a Rust file: beyond, it holds a second idea.
 pub const LONGEST: usize = 600;
@@ -85,4 +86,42 @@ pub fn unfinished() -> Findings {
         }
     }
     findings
+}
+
+/// Libraries whose manifest says `test` or `doctest` otherwise than their code: one that has no tests is not compiled once
+/// more for them, and one that has some must not pass over them.
+pub fn tests_passed_over() -> Findings {
+    let mut findings = Findings::new();
+    for folder in crate_folders() {
+        let library = format!("crates/{folder}/src");
+        let files = with_endings(&library, &[".rs"]);
+        if !files.contains(&format!("{library}/lib.rs")) {
+            continue;
+        }
+        let text: String = files.iter().map(|path| read(path)).collect();
+        let documents =
+            text.contains(concat!("doc = ", "include_str!")) || text.lines().any(is_fence_in_document);
+        let manifest = format!("crates/{folder}/Cargo.toml");
+        let manifest_text = read(&manifest);
+        let says_not = |key: &str| {
+            sections(&manifest_text).iter().any(|section| {
+                section.name == "lib" && section.lines.contains(&format!("{key} = false").as_str())
+            })
+        };
+        for (key, has) in [("test", text.contains(concat!("#[te", "st]"))), ("doctest", documents)] {
+            match (has, says_not(key)) {
+                (true, true) => findings
+                    .push(format!("{manifest} says `{key} = false`, but {library} has some: take it out")),
+                (false, false) => findings
+                    .push(format!("{library} has none: say `{key} = false` under `[lib]` in {manifest}")),
+                _ => {}
+            }
+        }
+    }
+    findings
+}
+
+fn is_fence_in_document(line: &str) -> bool {
+    let line = line.trim_start();
+    (line.starts_with("///") || line.starts_with("//!")) && line.contains("```")
 }

@@ -55,3 +55,8 @@ fn unsafe_code_stands_in_executors_alone() {
 fn nothing_is_left_unfinished() {
     none(sources::unfinished());
 }
+
+#[test]
+fn no_test_is_passed_over() {
+    none(sources::tests_passed_over());
+}
