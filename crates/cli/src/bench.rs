@@ -13,7 +13,7 @@ mod workloads;
 
 use crate::args::Bench;
 use crate::child::this_program;
-use crate::commands::{Ended, device_of, with_device};
+use crate::commands::{Ended, value_of, with_device};
 use crate::interrupt::end_at_once;
 use crate::output::{line, problem, table};
 use serde_json::Value;
@@ -43,7 +43,7 @@ pub fn run(given: &Bench) -> Ended {
         return gpu_check::run(given);
     }
     let overrides = with_device(&given.overrides, "--devices", given.devices.as_deref())?;
-    let named = device_of(&overrides).unwrap_or("cpu");
+    let named = value_of(&overrides, "device").unwrap_or("cpu");
     let devices: Vec<&str> = named.split(',').map(str::trim).collect();
     // What is not there is found before anything is measured.
     for (at, device) in devices.iter().enumerate() {

@@ -31,17 +31,26 @@ pub type Ended = Result<std::process::ExitCode>;
 /// The key is among them, with another value.
 pub fn with_device(overrides: &[String], option: &str, device: Option<&str>) -> Result<Vec<String>> {
     let Some(device) = device else { return Ok(overrides.to_vec()) };
-    if let Some(other) = device_of(overrides).filter(|other| *other != device) {
-        return Err(Error::invalid(format!(
-            "{option} {device} and device={other} are two answers; give one of them"
-        )));
-    }
+    one_answer(overrides, "device", (option, device))?;
     Ok(overrides.iter().cloned().chain([format!("device={device}")]).collect())
 }
 
-/// What the key `device` is set to.
-pub fn device_of(overrides: &[String]) -> Option<&str> {
+/// Refuses an option that says one thing where the key among `overrides` says another.
+///
+/// # Errors
+/// With both.
+pub fn one_answer(overrides: &[String], key: &str, (option, given): (&str, &str)) -> Result<()> {
+    match value_of(overrides, key).filter(|other| *other != given) {
+        None => Ok(()),
+        Some(other) => Err(Error::invalid(format!(
+            "{option} {given} and {key}={other} are two answers; give one of them"
+        ))),
+    }
+}
+
+/// What a key is set to.
+pub fn value_of<'a>(overrides: &'a [String], key: &str) -> Option<&'a str> {
     let mut pairs = overrides.iter().rev().filter_map(|given| given.split_once('='));
-    let (_, value) = pairs.find(|(key, _)| key.trim() == "device")?;
+    let (_, value) = pairs.find(|(other, _)| other.trim() == key)?;
     Some(value.trim().trim_matches(['"', '\'']))
 }

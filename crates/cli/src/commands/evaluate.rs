@@ -1,6 +1,6 @@
 //! `warploom evaluate`.
 
-use super::Ended;
+use super::{Ended, one_answer};
 use crate::args::Evaluate;
 use crate::interrupt::end_at_once;
 use crate::output::{line, note};
@@ -11,6 +11,9 @@ use warploom::recipes::{self, Evaluated, RunFolder, scores_object};
 
 pub fn evaluate(given: &Evaluate) -> Ended {
     end_at_once();
+    if let Some(path) = &given.data {
+        one_answer(&given.overrides, "data.path", ("--data", &path.to_string_lossy()))?;
+    }
     let (folder, recipe) = RunFolder::open(&given.run, &given.overrides)?;
     let evaluated = recipes::evaluate(&folder, &recipe, given.data.as_deref())?;
     let Evaluated { scores, examples, learned_from, energy, device, precision, numbers } = evaluated;

@@ -188,6 +188,8 @@ fn an_option_and_a_key_that_differ_are_two_answers() {
         folder.run(&format!("{command} device={other}")).fails(2, &[&told]);
     }
     folder.run("plan digits-linear data.train=300 --device cpu device=cpu").ok();
+    let two = ["--data a.csv and data.path=b.csv are two answers"];
+    folder.run("evaluate run --data a.csv data.path=b.csv").fails(2, &two);
     // Of a recipe the key alone says the device too; workloads have no keys.
     folder.run("bench digits device=wgpu:77").fails(3, &["no device `wgpu:77`"]);
     folder.run("bench digits --precision bf16").fails(2, &["no --precision", "train.precision="]);
