@@ -61,29 +61,9 @@ impl Isa {
         *CURRENT.get_or_init(|| Isa::choose(std::env::var(VARIABLE).ok().as_deref()))
     }
 
-    fn choose(asked: Option<&str>) -> Isa {
+    /// What a process gets that asks for a set by name.
+    pub fn choose(asked: Option<&str>) -> Isa {
         let widest = Isa::ALL.into_iter().position(|isa| Some(isa.name()) == asked).unwrap_or(0);
         Isa::ALL[widest..].iter().copied().find(|isa| isa.is_available()).unwrap_or(Isa::Portable)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_choice_is_always_available() {
-        for asked in [None, Some("avx512"), Some("avx2"), Some("portable"), Some("sse9"), Some("")] {
-            assert!(Isa::choose(asked).is_available(), "{asked:?}");
-        }
-    }
-
-    #[test]
-    fn a_request_caps_the_width() {
-        assert_eq!(Isa::choose(Some("portable")), Isa::Portable);
-        assert_ne!(Isa::choose(Some("avx2")), Isa::Avx512);
-        for isa in Isa::available() {
-            assert_eq!(Isa::choose(Some(isa.name())), isa);
-        }
     }
 }

@@ -425,3 +425,15 @@ fn strides_do_not_change_the_bits() {
         }
     }
 }
+
+#[test]
+fn workspaces_stay_small() {
+    fn bytes<T: Element>([m, n, k]: [usize; 3]) -> usize {
+        Gemm::<T>::new(Shape { m, n, k }, 1, 2).workspace_bytes()
+    }
+    for extents in [[128, 512, 784], [128, 512, 512], [784, 512, 128], [512, 512, 512], [2048, 2048, 2048]] {
+        assert!(bytes::<f32>(extents) <= 2560 << 10, "{extents:?}");
+        assert!(bytes::<f64>(extents) <= 2560 << 10, "{extents:?}");
+    }
+    assert_eq!(bytes::<f32>([100, 1, 10]), 0);
+}

@@ -28,7 +28,7 @@ mod x86;
 
 pub use kernels::Element;
 pub use output::{Epilogue, Output, Tile};
-pub use plan::{Gemm, Shape, workspace_bytes};
+pub use plan::{Gemm, Shape};
 
 /// A matrix, or one for each product of a batch, somewhere in memory. Strides are in elements and may be zero or
 /// negative.

@@ -192,25 +192,3 @@ impl<T> fmt::Debug for Gemm<T> {
             .finish()
     }
 }
-
-/// Bytes of workspace for one product of type `T` on `threads` threads: see [`Gemm::workspace_bytes`].
-pub fn workspace_bytes<T: Element>(m: usize, n: usize, k: usize, threads: usize) -> usize {
-    Gemm::<T>::new(Shape { m, n, k }, 1, threads).workspace_bytes()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn workspaces_stay_small() {
-        for extents in
-            [[128, 512, 784], [128, 512, 512], [784, 512, 128], [512, 512, 512], [2048, 2048, 2048]]
-        {
-            let [m, n, k] = extents;
-            assert!(workspace_bytes::<f32>(m, n, k, 2) <= 2560 << 10, "{extents:?}");
-            assert!(workspace_bytes::<f64>(m, n, k, 2) <= 2560 << 10, "{extents:?}");
-        }
-        assert_eq!(workspace_bytes::<f32>(100, 1, 10, 2), 0);
-    }
-}
