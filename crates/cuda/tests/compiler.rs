@@ -61,7 +61,7 @@ fn a_sweep_names_what_spills_and_what_is_rejected() {
     for (int j = 0; j < 64; j++) a2[i + j] = total0[j];",
     );
     let sources = [(SOURCE.to_owned(), "small".to_owned()), (greedy, "greedy".to_owned())];
-    let table = Sweep::run(&compiler, &BTreeMap::from(sources.clone())).unwrap();
+    let table = Sweep::run(&compiler, &BTreeMap::from(sources.clone()), true).unwrap();
     println!("{table}");
     let spilling = table.spilling();
     assert!(
@@ -69,7 +69,7 @@ fn a_sweep_names_what_spills_and_what_is_rejected() {
         "{spilling:?}"
     );
     let wrong = (SOURCE.replace("a0[i] *", "nothing[i] *"), "wrong".to_owned());
-    let error = Sweep::run(&compiler, &sources.into_iter().chain([wrong]).collect()).err().unwrap();
+    let error = Sweep::run(&compiler, &sources.into_iter().chain([wrong]).collect(), true).err().unwrap();
     for part in ["for sm_80: ", "kernel wrong is rejected", "line 3", "nothing[i]"] {
         assert!(error.contains(part), "{error}");
     }

@@ -6,7 +6,7 @@
 #[path = "../../cuda/tests/support/nvrtc.rs"]
 mod nvrtc;
 
-use nvrtc::{Sweep, compiler};
+use nvrtc::{Sweep, compiler, is_required};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use warploom::nn::losses::{cross_entropy, mean_squared_error};
@@ -64,7 +64,7 @@ fn sweep(precisions: &[Precision]) {
     let in_precision = |precision: &Precision| kernels(&device().with_precision(*precision).unwrap());
     let kernels: BTreeMap<String, String> = precisions.iter().flat_map(in_precision).collect();
     println!("{} kernels", kernels.len());
-    let table = Sweep::run(&compiler, &kernels).unwrap();
+    let table = Sweep::run(&compiler, &kernels, is_required()).unwrap();
     println!("{table}");
     assert!(table.spilling().is_empty(), "{:?} spill", table.spilling());
 }

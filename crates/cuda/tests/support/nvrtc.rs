@@ -14,9 +14,8 @@ pub const ARCHITECTURES: [u32; 2] = [80, 90];
 /// Kernels that are compiled in one go.
 const TOGETHER: usize = 16;
 
-/// Whether `WARPLOOM_REQUIRE_NVRTC` is 1: then its absence is a failure, and every kernel is compiled for every architecture
-/// instead of for one, in turn.
-fn is_required() -> bool {
+/// Whether `WARPLOOM_REQUIRE_NVRTC` is 1: then its absence is a failure, and sweeps are whole.
+pub fn is_required() -> bool {
     env::var_os("WARPLOOM_REQUIRE_NVRTC").is_some_and(|value| value == "1")
 }
 
@@ -104,15 +103,18 @@ pub struct Sweep {
 }
 
 impl Sweep {
-    /// Compiles kernels, given by source with a name each, for [`ARCHITECTURES`], on as many threads as there are cores. What
-    /// took part is in the table.
+    /// Compiles kernels, given by source with a name each, on as many threads as there are cores: for every one of
+    /// [`ARCHITECTURES`], or for one of them in turn.
     ///
     /// # Errors
     /// What the compiler says of the first that it rejects.
-    pub fn run(compiler: &Compiler, kernels: &BTreeMap<String, String>) -> Result<Sweep, String> {
+    pub fn run(
+        compiler: &Compiler,
+        kernels: &BTreeMap<String, String>,
+        every: bool,
+    ) -> Result<Sweep, String> {
         let start = Instant::now();
         let all: Vec<(&String, &String)> = kernels.iter().collect();
-        let every = is_required();
         let takes_part = |chunk: usize, i: usize| every || chunk % ARCHITECTURES.len() == i;
         let works: Vec<(&[(&String, &String)], u32)> = all
             .chunks(TOGETHER)
