@@ -126,19 +126,20 @@ impl Sweep {
         let next = AtomicUsize::new(0);
         let work = || {
             let mut rows = Vec::new();
-            while let Some(&(some, architecture)) = works.get(next.fetch_add(1, Ordering::Relaxed)) {
+            loop {
+                let at = next.fetch_add(1, Ordering::Relaxed);
+                let Some(&(some, architecture)) = works.get(at) else { return Ok(rows) };
                 let sources: Vec<&str> = some.iter().map(|(source, _)| source.as_str()).collect();
                 let built = build(compiler, &sources, architecture);
-                let built = built.map_err(|e| blame(compiler, some, architecture).unwrap_or(e))?;
+                let built = built.map_err(|e| (at, blame(compiler, some, architecture).unwrap_or(e)))?;
                 let row = |((source, name), built): (&(&String, &String), Built)| {
                     (Family::of(source), architecture, (*name).clone(), built)
                 };
                 rows.extend(some.iter().zip(built).map(row));
             }
-            Ok(rows)
         };
         let threads = thread::available_parallelism().map_or(1, |cores| cores.get());
-        let done: Vec<Result<Vec<_>, String>> = thread::scope(|scope| {
+        let mut done: Vec<Result<Vec<_>, (usize, String)>> = thread::scope(|scope| {
             let started: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
             let join = |thread: thread::ScopedJoinHandle<'_, _>| {
                 thread.join().unwrap_or_else(|panic| panic::resume_unwind(panic))
@@ -146,8 +147,10 @@ impl Sweep {
             started.into_iter().map(join).collect()
         });
         let mut rows = Vec::with_capacity(ARCHITECTURES.len() * all.len());
+        // Of several rejections the one that one thread alone would have met.
+        done.sort_by_key(|part| part.as_ref().err().map_or(usize::MAX, |(at, _)| *at));
         for part in done {
-            rows.extend(part?);
+            rows.extend(part.map_err(|(_, error)| error)?);
         }
         rows.sort_by(|a, b| (a.0, a.1, b.3.registers, &a.2).cmp(&(b.0, b.1, a.3.registers, &b.2)));
         Ok(Sweep { rows, took: start.elapsed() })
