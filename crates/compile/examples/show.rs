@@ -1,6 +1,6 @@
 //! Prints the compiled training step of a small dense network: `cargo run -p warploom-compile --example show`.
 
-#[path = "../tests/support/mod.rs"]
+#[path = "../tests/compile/support.rs"]
 mod support;
 
 use support::training_step;

@@ -23,6 +23,7 @@ static unsigned tf32(unsigned bits) {
 
 struct Gift {
     unsigned words[6];
+    float sums[4];
     const unsigned *address;
 };
 
@@ -44,7 +45,7 @@ static void load_matrices(unsigned (&to)[4], const unsigned *row) {
     if (size_t(row) % 16 != 0) {
         mistake = "a row of a matrix does not begin at a multiple of 16 bytes";
     }
-    const Gift *all = exchange({{}, row});
+    const Gift *all = exchange({{}, {}, row});
     const unsigned lane = running % WARP_THREADS;
     for (unsigned i = 0; i < 4; i++) {
         to[i] = all[8 * i + lane / 4].address[lane % 4];
@@ -56,7 +57,7 @@ static void load_transposed(unsigned (&to)[4], const unsigned *row) {
     if (size_t(row) % 16 != 0) {
         mistake = "a row of a matrix does not begin at a multiple of 16 bytes";
     }
-    const Gift *all = exchange({{}, row});
+    const Gift *all = exchange({{}, {}, row});
     const unsigned lane = running % WARP_THREADS;
     for (unsigned i = 0; i < 4; i++) {
         const unsigned short *first = (const unsigned short *)all[8 * i + lane % 4 * 2].address;
@@ -67,20 +68,51 @@ static void load_transposed(unsigned (&to)[4], const unsigned *row) {
 
 // sums[16 x 8] += left[16 x 8 n] * right[8 n x 8], n elements to a word, each read by `element(word, position)`.
 template <class Element>
-static void multiply(float (&sums)[4], const unsigned (&left)[4], unsigned right0, unsigned right1, unsigned n, Element element) {
-    const Gift *all = exchange({{left[0], left[1], left[2], left[3], right0, right1}, NULL});
-    const unsigned lane = running % WARP_THREADS;
-    for (unsigned i = 0; i < 4; i++) {
-        const unsigned row = lane / 4, column = lane % 4 * 2 + i % 2;
+__attribute__((optimize("O3")))
+static void multiply_matrices(float (&sums)[16][8], const Gift *all, unsigned n, Element element) {
+    float left[16][16], right[16][8];
+    for (unsigned lane = 0; lane < WARP_THREADS; lane++) {
+        const unsigned *words = all[lane].words;
         for (unsigned half = 0; half < 2; half++) {
-            for (unsigned word = 0; word < 4; word++) {
-                const unsigned a = all[row * 4 + word].words[half * 2 + i / 2];
-                const unsigned b = all[column * 4 + word].words[4 + half];
-                for (unsigned position = 0; position < n; position++) {
-                    sums[i] = fmaf(element(a, position), element(b, position), sums[i]);
-                }
+            for (unsigned position = 0; position < n; position++) {
+                const unsigned k = (half * 4 + lane % 4) * n + position;
+                left[lane / 4][k] = element(words[half * 2], position);
+                left[lane / 4 + 8][k] = element(words[half * 2 + 1], position);
+                right[k][lane / 4] = element(words[4 + half], position);
             }
         }
+        for (unsigned i = 0; i < 4; i++) {
+            sums[lane / 4 + i / 2 * 8][lane % 4 * 2 + i % 2] = all[lane].sums[i];
+        }
+    }
+    for (unsigned row = 0; row < 16; row++) {
+        for (unsigned k = 0; k < 8 * n; k++) {
+            for (unsigned column = 0; column < 8; column++) {
+                sums[row][column] = fmaf(left[row][k], right[k][column], sums[row][column]);
+            }
+        }
+    }
+}
+
+// Products of two operations of each warp.
+static struct Product {
+    float sums[16][8];
+    bool is_known;
+} products[2][MOST_WARPS];
+
+// A thread's part of the sums. The first of its warp to go on multiplies for all.
+template <class Element>
+static void multiply(float (&sums)[4], const unsigned (&left)[4], unsigned right0, unsigned right1, unsigned n, Element element) {
+    Product &product = products[fibers[running].turns % 2][running / WARP_THREADS];
+    product.is_known = false;
+    const Gift *all = exchange({{left[0], left[1], left[2], left[3], right0, right1}, {sums[0], sums[1], sums[2], sums[3]}, NULL});
+    if (!product.is_known) {
+        multiply_matrices(product.sums, all, n, element);
+        product.is_known = true;
+    }
+    const unsigned lane = running % WARP_THREADS;
+    for (unsigned i = 0; i < 4; i++) {
+        sums[i] = product.sums[lane / 4 + i / 2 * 8][lane % 4 * 2 + i % 2];
     }
 }
 
@@ -119,7 +151,7 @@ static void __syncwarp() {
 }
 
 static unsigned __shfl_down_sync(unsigned, unsigned value, unsigned distance) {
-    const emulation::Gift *all = emulation::exchange({{value}, NULL});
+    const emulation::Gift *all = emulation::exchange({{value}, {}, NULL});
     const unsigned from = emulation::running % emulation::WARP_THREADS + distance;
     return from < emulation::WARP_THREADS ? all[from].words[0] : value;
 }

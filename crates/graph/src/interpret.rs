@@ -8,7 +8,6 @@ use crate::graph::{Graph, Node, Value};
 use crate::op::{Arithmetic, ContractAxes, Op, Reduction, ScatterKind, round_to_tf32};
 use crate::philox;
 use crate::shape::{Dims, Type, each_index, row_major};
-use std::iter::zip;
 use std::sync::Arc;
 
 /// Whether intermediate f32 values are rounded to f32.
@@ -390,36 +389,61 @@ fn contract(axes: &ContractAxes, lhs: &Array, rhs: &Array, ty: &Type) -> Array {
 
 fn convolve(axes: &ConvolveAxes, input: &Array, kernel: &Array, ty: &Type) -> Array {
     let (x, w) = (input.to_f64(), kernel.to_f64());
-    let (x_strides, w_strides) = (row_major(&input.ty.shape), row_major(&kernel.ty.shape));
+    let plane = |array: &Array| array.ty.shape[2..].iter().product::<usize>();
+    let (x_plane, w_plane) = (plane(input), plane(kernel));
     let (channels, outputs) = (kernel.ty.shape[1], kernel.ty.shape[0] / axes.groups);
-    // The input's element that tap `t` of axis `a` meets at result `p`: none between two elements, outside of the input in
-    // the zeros around it. Those are multiplied like any number, so that an infinite weight beside them gives NaN.
-    let source = |a: usize, p: usize, t: usize| -> Option<usize> {
-        let window = &axes.spatial[a];
-        let position = (p * window.stride + t * window.kernel_dilation) as isize - window.low;
-        let dilation = window.input_dilation as isize;
-        (position % dilation == 0).then(|| usize::try_from(position / dilation).unwrap_or(usize::MAX))
-    };
+    let met = met_by_position(axes, input, kernel, ty);
+    let positions = row_major(&ty.shape[2..]);
     let mut sums = Vec::with_capacity(ty.elements());
     each_index(&ty.shape, |result| {
-        let mut result = Dims::from_slice(result);
-        if axes.outputs_first {
-            result.swap(0, 1);
-        }
-        let group = result[1].checked_div(outputs).unwrap_or(0);
+        let (batch, output) =
+            if axes.outputs_first { (result[1], result[0]) } else { (result[0], result[1]) };
+        let group = output.checked_div(outputs).unwrap_or(0);
+        let met = &met[offset(&result[2..], &positions)];
         let mut sum = 0.0;
-        each_index(&kernel.ty.shape[1..], |taps| {
-            let mut from = Dims::from_slice(&[result[0], group * channels + taps[0]]);
-            from.extend((0..axes.spatial.len()).map_while(|a| source(a, result[a + 2], taps[a + 1])));
-            if from.len() == result.len() {
-                let tap = result[1] * w_strides[0] as usize + offset(taps, &w_strides[1..]);
-                let inside = zip(&from, &input.ty.shape).all(|(i, extent)| i < extent);
-                sum += w[tap] * if inside { x[offset(&from, &x_strides)] } else { 0.0 };
+        for channel in 0..channels {
+            let w_start = (output * channels + channel) * w_plane;
+            let x_start = ((batch * axes.groups + group) * channels + channel) * x_plane;
+            for (tap, element) in met {
+                sum += w[w_start + tap] * element.map_or(0.0, |element| x[x_start + element]);
             }
-        });
+        }
         sums.push(sum);
     });
     Array::float(ty, sums)
+}
+
+/// For each spatial position of the result of a convolution the taps that meet something there, and the elements that they meet,
+/// as offsets in a plane of the kernel and of the input. No element in the zeros around the input: they are multiplied like
+/// any number, so that an infinite weight beside them gives NaN. Between two elements, taps meet nothing.
+fn met_by_position(
+    axes: &ConvolveAxes,
+    input: &Array,
+    kernel: &Array,
+    ty: &Type,
+) -> Vec<Vec<(usize, Option<usize>)>> {
+    let mut by_position = Vec::new();
+    each_index(&ty.shape[2..], |position| {
+        let mut met = vec![(0, Some(0))];
+        for (a, window) in axes.spatial.iter().enumerate() {
+            let (taps, extent) = (kernel.ty.shape[a + 2], input.ty.shape[a + 2]);
+            let dilation = window.input_dilation as isize;
+            let along = |t: usize| {
+                let at = (position[a] * window.stride + t * window.kernel_dilation) as isize - window.low;
+                let element = usize::try_from(at / dilation).ok().filter(|i| *i < extent);
+                (at % dilation == 0).then_some((t, element))
+            };
+            let along: Vec<(usize, Option<usize>)> = (0..taps).filter_map(along).collect();
+            let both = |(tap, element): (usize, Option<usize>)| {
+                along.iter().map(move |(t, i)| {
+                    (tap * taps + t, element.zip(*i).map(|(element, i)| element * extent + i))
+                })
+            };
+            met = met.into_iter().flat_map(both).collect();
+        }
+        by_position.push(met);
+    });
+    by_position
 }
 
 fn checked_index(i: i64, extent: usize, axis: usize) -> Result<usize, Error> {

@@ -2,7 +2,7 @@
 //! device. Skipped without any adapter, unless `WARPLOOM_REQUIRE_GPU` is set.
 #![cfg(feature = "wgpu")]
 
-#[path = "../../wgpu/tests/support/rounds.rs"]
+#[path = "../../wgpu/tests/rounds/mod.rs"]
 mod rounds;
 
 use rounds::{alone, over_and_over};

@@ -1,8 +1,9 @@
 //! What fails, over and over: a clean error each time, and nothing is left of it. A download that fails is beside
 //! `transfer`, which tells where it can be made to fail.
 
-#[path = "support/rounds.rs"]
 mod rounds;
+#[allow(dead_code, reason = "shared with the executor's other tests")]
+#[path = "wgpu/support.rs"]
 mod support;
 
 use std::thread;

@@ -1,7 +1,8 @@
 //! Memory and copies on a real driver.
 
-#[path = "support/rounds.rs"]
 mod rounds;
+#[allow(dead_code, reason = "shared with the executor's other tests")]
+#[path = "wgpu/support.rs"]
 mod support;
 
 use rounds::over_and_over;

@@ -2,7 +2,7 @@
 
 use crate::common::Folder;
 
-const RUN: &str = "train digits data.train=3000 data.test=300 train.epochs=4 device=cpu --quiet --json";
+const RUN: &str = "train digits data.train=1500 data.test=300 train.epochs=4 device=cpu --quiet --json";
 
 #[test]
 fn a_run_has_its_precision_from_plan_to_evaluation() {

@@ -1,11 +1,33 @@
 //! Runs that were killed, and go on.
 
 use crate::common::Folder;
+use serde_json::Value;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
+use std::sync::LazyLock;
 
-const RUN: &str = "train digits data.train=3000 data.test=100 train.epochs=6 train.checkpoints.epochs=1";
+const RUN: &str = "train digits data.train=2000 data.test=100 train.epochs=6 train.checkpoints.epochs=1";
+
+const FILES: [&str; 4] = ["weights.safetensors", "recipe.toml", "history.csv", "transform.json"];
+
+/// What the same run leaves that nobody breaks off: [`FILES`], and what its test gives.
+struct Unbroken {
+    files: [Vec<u8>; 4],
+    test: Value,
+}
+
+static UNBROKEN: LazyLock<Unbroken> = LazyLock::new(|| {
+    let folder = Folder::new();
+    folder.run(&format!("{RUN} --quiet --out whole")).ok();
+    let files = FILES.map(|file| fs::read(folder.path("whole").join(file)).unwrap());
+    Unbroken { files, test: folder.run("evaluate whole --json").ok().json() }
+});
+
+/// Whether the run in the folder `cut` ended with the weights of the unbroken one.
+fn has_the_same_weights(folder: &Folder) -> bool {
+    fs::read(folder.path("cut").join(FILES[0])).unwrap() == UNBROKEN.files[0]
+}
 
 /// Starts the run and kills it, as with kill -9, once it has told of this epoch or, where epochs are
 /// shorter than the pause between two lines, of a later one.
@@ -31,7 +53,6 @@ fn killed(folder: &Folder, arguments: &str, after: usize) {
 #[test]
 fn a_killed_run_goes_on_to_the_same_bits() {
     let folder = Folder::new();
-    folder.run(&format!("{RUN} --quiet --out whole")).ok();
     killed(&folder, &format!("{RUN} --out cut"), 3);
     for command in ["evaluate cut", "predict cut x"] {
         folder.run(command).fails(2, &["was cut off and has no weights yet", "warploom train cut --resume"]);
@@ -41,24 +62,21 @@ fn a_killed_run_goes_on_to_the_same_bits() {
     // Its page has the command that repeats the whole run.
     let page = fs::read_to_string(folder.path("cut/report.html")).unwrap();
     assert!(page.contains(&format!("<code>warploom {RUN} --out cut</code>")), "the command");
-    for file in ["weights.safetensors", "recipe.toml", "history.csv", "transform.json"] {
-        let of = |run: &str| fs::read(folder.path(run).join(file)).unwrap();
-        assert!(of("whole") == of("cut"), "{file}");
+    for (file, unbroken) in FILES.iter().zip(&UNBROKEN.files) {
+        assert!(fs::read(folder.path("cut").join(file)).unwrap() == *unbroken, "{file}");
     }
     let lines = fs::read_to_string(folder.path("cut/metrics.jsonl")).unwrap();
     let epochs: Vec<u64> = lines
         .lines()
-        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["epoch"].as_u64().unwrap())
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["epoch"].as_u64().unwrap())
         .collect();
     assert_eq!(epochs, [1, 2, 3, 4, 5, 6]);
-    let test = |run: &str| folder.run(&format!("evaluate {run} --json")).ok().json();
-    assert_eq!(test("whole"), test("cut"));
+    assert_eq!(folder.run("evaluate cut --json").ok().json(), UNBROKEN.test);
 }
 
 #[test]
 fn a_damaged_checkpoint_is_passed_over_and_said() {
     let folder = Folder::new();
-    folder.run(&format!("{RUN} --quiet --out whole")).ok();
     killed(&folder, &format!("{RUN} --out cut"), 4);
     let mut found: Vec<_> =
         fs::read_dir(folder.path("cut/checkpoints")).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -69,8 +87,7 @@ fn a_damaged_checkpoint_is_passed_over_and_said() {
     fs::write(&weights, &bytes[..bytes.len() / 2]).unwrap();
     let err = folder.run("train cut --resume").ok().err;
     assert!(err.contains(&*found.last().unwrap().file_name().unwrap().to_string_lossy()), "{err}");
-    let of = |run: &str| fs::read(folder.path(run).join("weights.safetensors")).unwrap();
-    assert!(of("whole") == of("cut"));
+    assert!(has_the_same_weights(&folder));
 }
 
 #[test]
@@ -125,11 +142,9 @@ fn fewer_epochs_than_are_done_are_refused() {
 fn a_run_that_is_killed_after_its_first_epoch_has_something_to_go_on_from() {
     let folder = Folder::new();
     // The clock would wait for half a minute.
-    let run = "train digits data.train=3000 data.test=100 train.epochs=6";
-    folder.run(&format!("{run} --quiet --out whole")).ok();
+    let run = RUN.strip_suffix(" train.checkpoints.epochs=1").unwrap();
     killed(&folder, &format!("{run} --out cut"), 2);
     let err = folder.run("train cut --resume").ok().err;
     assert!(err.contains("going on from") && !err.contains("beginning anew"), "{err}");
-    let of = |run: &str| fs::read(folder.path(run).join("weights.safetensors")).unwrap();
-    assert!(of("whole") == of("cut"));
+    assert!(has_the_same_weights(&folder));
 }

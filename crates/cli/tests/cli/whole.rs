@@ -202,7 +202,7 @@ fn a_device_is_checked_from_all_sides_within_its_time() {
 #[test]
 fn verified_training_checks_every_kernel_and_gives_the_same_bits() {
     let folder = Folder::new();
-    let small = "data.train=256 data.test=64 train.epochs=1";
+    let small = "data.train=48 data.test=16 train.batch=16 train.epochs=1";
     folder.run(&format!("train digits {small} --out plain --quiet")).ok();
     let told = folder.run(&format!("train digits {small} --out verified --verify")).ok().err;
     assert!(told.contains("trust:") && told.contains("verified"), "{told}");

@@ -1,6 +1,6 @@
 //! Copies of buffers on the host, read element by element.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use warploom_graph::DType;
 
 use super::Fault;
@@ -10,19 +10,43 @@ use crate::program::BufferId;
 #[derive(Clone, Default, Debug)]
 pub struct Host {
     /// By buffer: its bytes.
-    pub buffers: HashMap<BufferId, Vec<u8>>,
+    pub buffers: BTreeMap<BufferId, Vec<u8>>,
 }
 
 impl Host {
+    /// A buffer that is stored as `dtype`; one without elements where there is none of this name.
+    pub fn view(&self, buffer: BufferId, dtype: DType) -> View<'_> {
+        View { buffer, dtype, bytes: self.buffers.get(&buffer).map_or(&[], Vec::as_slice) }
+    }
+
     /// Element `at` of a buffer that is stored as `dtype`.
     ///
     /// # Errors
     /// [`Fault::Outside`] where the buffer has no such element.
     pub fn element(&self, buffer: BufferId, dtype: DType, at: i64) -> Result<f64, Fault> {
-        let outside = Fault::Outside { buffer, element: at };
-        let start = usize::try_from(at).ok().and_then(|at| at.checked_mul(dtype.bytes()));
-        let bytes = self.buffers.get(&buffer).zip(start).and_then(|(bytes, start)| bytes.get(start..));
-        bytes.and_then(|bytes| decode(dtype, bytes)).ok_or(outside)
+        self.view(buffer, dtype).element(at)
+    }
+}
+
+/// A buffer of a [`Host`], for those who read many elements.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a> {
+    buffer: BufferId,
+    dtype: DType,
+    bytes: &'a [u8],
+}
+
+impl View<'_> {
+    /// Element `at`.
+    ///
+    /// # Errors
+    /// [`Fault::Outside`] where the buffer has no such element.
+    pub fn element(&self, at: i64) -> Result<f64, Fault> {
+        let start = usize::try_from(at).ok().and_then(|at| at.checked_mul(self.dtype.bytes()));
+        let bytes = start.and_then(|start| self.bytes.get(start..));
+        bytes
+            .and_then(|bytes| decode(self.dtype, bytes))
+            .ok_or(Fault::Outside { buffer: self.buffer, element: at })
     }
 }
 

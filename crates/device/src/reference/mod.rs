@@ -8,7 +8,7 @@ mod number;
 mod product;
 mod scatter;
 
-pub use host::Host;
+pub use host::{Host, View};
 pub use number::Number;
 
 use crate::kernel::Kernel;

@@ -48,12 +48,12 @@ pub(crate) fn contraction(step: &Contraction, host: &Host, point: usize) -> Resu
     unravel(point, &step.epilogue.space, &mut index);
     let [batch, row, column] = index.map(|i| i as i64);
     let (lhs, rhs) = (&step.lhs, &step.rhs);
+    let [left, right] = [lhs.buffer, rhs.buffer].map(|buffer| host.view(buffer, step.dtype));
     let mut dot = Dot::new(step.dtype, step.tf32);
     for k in 0..step.k as i64 {
-        let left = lhs.offset + batch * lhs.batch + row * lhs.row + k * lhs.column;
-        let right = rhs.offset + batch * rhs.batch + k * rhs.row + column * rhs.column;
-        let a = host.element(lhs.buffer, step.dtype, left)?;
-        dot.add(a, host.element(rhs.buffer, step.dtype, right)?);
+        let a = left.element(lhs.offset + batch * lhs.batch + row * lhs.row + k * lhs.column)?;
+        let b = right.element(rhs.offset + batch * rhs.batch + k * rhs.row + column * rhs.column)?;
+        dot.add(a, b);
     }
     Ok(Some(dot.finish()))
 }
@@ -74,6 +74,7 @@ pub(crate) fn convolution(step: &Convolution, host: &Host, point: usize) -> Resu
     unravel(pixel, &outputs, &mut position);
     let extents = &shape.kernel()[2..];
     let (input, kernel) = (&step.input, &step.kernel);
+    let [elements, weights] = [input.buffer, kernel.buffer].map(|buffer| host.view(buffer, step.dtype));
     let mut taps = vec![0; extents.len()];
     let mut dot = Dot::new(step.dtype, step.tf32);
     for tap in 0..extents.iter().product() {
@@ -98,8 +99,8 @@ pub(crate) fn convolution(step: &Convolution, host: &Host, point: usize) -> Resu
             + group as i64 * kernel.strides[0]
             + output as i64 * kernel.strides[1]
             + zip(&taps, &kernel.strides[2..]).map(|(tap, stride)| *tap as i64 * stride).sum::<i64>();
-        let x = if inside { host.element(input.buffer, step.dtype, from)? } else { 0.0 };
-        dot.add(x, host.element(kernel.buffer, step.dtype, weight)?);
+        let x = if inside { elements.element(from)? } else { 0.0 };
+        dot.add(x, weights.element(weight)?);
     }
     Ok(Some(dot.finish()))
 }

@@ -1,6 +1,6 @@
 //! Downloads that the driver does not show.
 
-#[path = "../../tests/support/rounds.rs"]
+#[path = "../../tests/rounds/mod.rs"]
 mod rounds;
 
 use std::sync::Arc;

@@ -1,0 +1,6 @@
+//! What the passes make of programs.
+
+mod precision;
+mod recompute;
+mod snapshots;
+mod support;

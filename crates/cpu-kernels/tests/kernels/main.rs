@@ -1,0 +1,7 @@
+//! Products, convolutions, functions and threads, on every instruction set that is here.
+
+mod convolution;
+mod gemm;
+mod isa;
+mod math;
+mod pool;

@@ -1,0 +1,6 @@
+//! The executor and its kernels.
+
+mod contractions;
+mod executor;
+mod kernels;
+mod support;

@@ -1,0 +1,6 @@
+//! Meters whose counters tests move.
+
+mod common;
+mod meter;
+mod nvml;
+mod rapl;
