@@ -53,17 +53,39 @@ impl Isa {
         Isa::ALL.into_iter().filter(|isa| isa.is_available())
     }
 
-    /// The set this process computes with: what `WARPLOOM_ISA` asks for, or the widest the machine has.
-    ///
-    /// An unknown name is ignored; a set the machine lacks is replaced by the next narrower one it has.
+    /// The set this process computes with: what `WARPLOOM_ISA` asks for, or the widest the machine has. Whoever lets people
+    /// set the variable looks at [`Isa::asked`] first: what cannot be had is passed over here.
     pub fn current() -> Isa {
         static CURRENT: OnceLock<Isa> = OnceLock::new();
-        *CURRENT.get_or_init(|| Isa::choose(std::env::var(VARIABLE).ok().as_deref()))
+        *CURRENT.get_or_init(|| {
+            let widest = || Isa::available().next().unwrap_or(Isa::Portable);
+            Isa::asked().ok().flatten().unwrap_or_else(widest)
+        })
     }
 
-    /// What a process gets that asks for a set by name.
-    pub fn choose(asked: Option<&str>) -> Isa {
-        let widest = Isa::ALL.into_iter().position(|isa| Some(isa.name()) == asked).unwrap_or(0);
-        Isa::ALL[widest..].iter().copied().find(|isa| isa.is_available()).unwrap_or(Isa::Portable)
+    /// The set that `WARPLOOM_ISA` asks for, if it does.
+    ///
+    /// # Errors
+    /// There is no set of that name, or the machine lacks it.
+    pub fn asked() -> Result<Option<Isa>, String> {
+        match std::env::var_os(VARIABLE) {
+            Some(name) if !name.is_empty() => Isa::by_name(&name.to_string_lossy()).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// A set that `WARPLOOM_ISA` may ask for.
+    ///
+    /// # Errors
+    /// As of [`Isa::asked`].
+    pub fn by_name(name: &str) -> Result<Isa, String> {
+        match Isa::ALL.into_iter().find(|isa| isa.name() == name) {
+            Some(isa) if isa.is_available() => Ok(isa),
+            found => {
+                let here: Vec<&str> = Isa::available().map(Isa::name).collect();
+                let why = if found.is_some() { ", which this machine lacks" } else { "" };
+                Err(format!("{VARIABLE} is {name:?}{why}; it takes {} here", here.join(", ")))
+            }
+        }
     }
 }

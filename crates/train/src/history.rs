@@ -153,8 +153,7 @@ impl History {
         self.skipped
     }
 
-    /// Updates left out because a gradient of the scaled loss was beyond f16, after which the scale was made smaller; of this
-    /// process alone.
+    /// Updates left out because a gradient of the scaled loss was beyond f16, after which the scale was made smaller.
     pub fn overflowed_steps(&self) -> u64 {
         self.overflowed
     }

@@ -103,6 +103,7 @@ impl<'t, 'f> Trainer<'t, 'f> {
         now.compiled.arm()?;
         now.begin()?;
         now.left_out = now.overflows()?.map_or(0, |(left_out, _)| left_out);
+        now.history.overflowed = now.overflowed();
         while self.now.place.epoch < self.now.fit.epochs && !self.now.place.stopped {
             if !self.epoch()? {
                 break;
@@ -195,6 +196,7 @@ impl Now<'_, '_> {
         said.iter().for_each(|line| self.progress.say(line));
         let Some((path, manifest)) = found else {
             self.place.skipped_before = self.skipped()?;
+            self.place.overflowed_before = self.overflows()?.map_or(0, |(left_out, _)| left_out);
             return self.each(|callback, context| callback.train_begin(context));
         };
         let _span = span(Track::Host, || "checkpoint");
@@ -370,12 +372,29 @@ impl Now<'_, '_> {
         Ok(Some((scale.left_out().value().item()?, scale.scale().value().item()?)))
     }
 
+    /// Updates of this fit left out for an overflow, in this process and those before it.
+    fn overflowed(&self) -> u64 {
+        u64::from(self.left_out.wrapping_sub(self.place.overflowed_before))
+    }
+
+    /// That every update was left out while a scale of the loss was looked for is no success.
+    fn check_overflows(&self) -> Result<()> {
+        let left_out = self.history.overflowed;
+        if left_out == 0 || self.compiled.step.updater().step_count().value().item::<u32>()? > 0 {
+            return Ok(());
+        }
+        Err(Error::Diverged(format!(
+            "nothing was learned: all {left_out} updates were left out, for gradients times the loss's scale were beyond f16, and \
+             the scale had not come down far enough; train for more updates, or compute in bf16"
+        )))
+    }
+
     /// Says how many updates of the epoch were left out while the scale of the loss became smaller.
     fn tell_overflows(&mut self, batches: usize) -> Result<()> {
         let Some((left_out, scale)) = self.overflows()? else { return Ok(()) };
         let new = left_out.wrapping_sub(self.left_out);
         self.left_out = left_out;
-        self.history.overflowed += u64::from(new);
+        self.history.overflowed = self.overflowed();
         if new > 0 {
             let epoch = self.place.epoch + 1;
             self.progress.say(&format!(
@@ -478,6 +497,7 @@ impl Now<'_, '_> {
         if self.place.stopped {
             self.history.outcome = Outcome::Stopped;
         }
+        self.check_overflows()?;
         self.each(|callback, context| callback.train_end(context))?;
         let Some(test) = &mut self.test else { return Ok(()) };
         let fit = &self.fit;

@@ -70,7 +70,16 @@ pub fn run(given: &Bench) -> Ended {
         let out = given.out.display();
         return Err(Error::invalid(format!("--out {out} is the page; its numbers go beside it, as .json")));
     }
-    let device = Device::named(given.devices.as_deref().unwrap_or("gpu"))?;
+    if given.threads.is_some() {
+        return Err(Error::invalid(
+            "gpu-check takes no --threads: what it compares with has the whole machine",
+        ));
+    }
+    let named = given.devices.as_deref().unwrap_or("gpu");
+    if named.contains(',') {
+        return Err(Error::invalid(format!("gpu-check examines one device; --devices is {named}")));
+    }
+    let device = Device::named(named)?;
     let peers = match &given.peers {
         Some(folder) => peers::find(folder, &given.python, &device)?,
         None => Vec::new(),

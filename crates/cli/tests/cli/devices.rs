@@ -25,6 +25,20 @@ fn devices(command: &mut Command) -> Vec<Value> {
 }
 
 #[test]
+fn an_environment_that_asks_for_nonsense_is_told_so() {
+    let folder = Folder::new();
+    for (variable, value, told) in [
+        ("WARPLOOM_THREADS", "many", "a number of threads"),
+        ("WARPLOOM_THREADS", "0", "1 or more"),
+        ("WARPLOOM_ISA", "sse9", "it takes"),
+    ] {
+        let ran = folder.command().env(variable, value).args(["plan", "digits", "--device", "cpu"]).output();
+        let said = format!("{variable} is {value:?}");
+        Ran::new(ran.unwrap()).fails(3, &[&said, told]);
+    }
+}
+
+#[test]
 fn devices_are_listed_with_their_keys() {
     let folder = Folder::new();
     let list = devices(&mut folder.command());

@@ -189,9 +189,11 @@ fn a_device_is_checked_from_all_sides_within_its_time() {
     );
     folder.run("bench gpu-check --device cpu --peers nowhere").fails(2, &["nowhere has no bench_torch.py"]);
     folder.run("bench gpu-check --minutes 0").fails(2, &["--minutes is 0"]);
+    folder.run("bench gpu-check --devices cpu,wgpu:0").fails(2, &["one device", "cpu,wgpu:0"]);
     for (ignored, told) in [
         ("train.epochs=3", "gpu-check takes no `train.epochs=3`"),
         ("--precision f16", "gpu-check takes no --precision"),
+        ("--threads 1", "gpu-check takes no --threads"),
         ("--out a.json", "--out a.json is the page"),
         ("--peers peers --python ./nowhere", "./nowhere"),
     ] {

@@ -3,17 +3,20 @@
 use warploom_cpu_kernels::isa::Isa;
 
 #[test]
-fn a_choice_is_always_available() {
-    for asked in [None, Some("avx512"), Some("avx2"), Some("portable"), Some("sse9"), Some("")] {
-        assert!(Isa::choose(asked).is_available(), "{asked:?}");
+fn what_is_here_is_had_by_name() {
+    assert!(Isa::current().is_available());
+    for isa in Isa::ALL {
+        match Isa::by_name(isa.name()) {
+            Ok(found) => assert!(found == isa && isa.is_available()),
+            Err(why) => assert!(!isa.is_available() && why.contains("which this machine lacks"), "{why}"),
+        }
     }
 }
 
 #[test]
-fn a_request_caps_the_width() {
-    assert_eq!(Isa::choose(Some("portable")), Isa::Portable);
-    assert_ne!(Isa::choose(Some("avx2")), Isa::Avx512);
-    for isa in Isa::available() {
-        assert_eq!(Isa::choose(Some(isa.name())), isa);
+fn what_is_unknown_is_an_error_that_names_what_is_here() {
+    for unknown in ["sse9", "AVX2", " "] {
+        let why = Isa::by_name(unknown).unwrap_err();
+        assert!(why.contains(&format!("WARPLOOM_ISA is {unknown:?}")) && why.contains("portable"), "{why}");
     }
 }

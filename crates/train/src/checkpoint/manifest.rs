@@ -26,6 +26,8 @@ pub(crate) struct Place {
     pub skipped_before: u64,
     /// Updates held back in all finished epochs.
     pub skipped: u64,
+    /// Updates left out, for a scale of the loss that was too large, before the first of this fit.
+    pub overflowed_before: u32,
     /// Of the training examples of this epoch, where only its validation is left.
     pub scores: Option<Scores>,
     /// Whether a callback has stopped the training.
@@ -67,7 +69,8 @@ pub(crate) struct Manifest {
 
 impl Manifest {
     pub fn to_text(&self) -> String {
-        let Place { epoch, batch, order, skipped_before, skipped, scores, stopped } = &self.place;
+        let Place { epoch, batch, order, skipped_before, skipped, overflowed_before, scores, stopped } =
+            &self.place;
         let Terms { examples, batch: batch_size, steps, shuffle, seed } = &self.terms;
         let callbacks = self
             .callbacks
@@ -85,6 +88,7 @@ impl Manifest {
                 "order": order,
                 "skipped_before": skipped_before,
                 "skipped": skipped,
+                "overflowed_before": overflowed_before,
                 "scores": scores.as_ref().map(exact::scores),
                 "stopped": stopped,
             },
@@ -150,6 +154,8 @@ fn parse(value: &Value) -> Option<Manifest> {
             order: place["order"].as_u64()?,
             skipped_before: place["skipped_before"].as_u64()?,
             skipped: place["skipped"].as_u64()?,
+            // Checkpoints from before it was kept are of fits that were a model's first.
+            overflowed_before: place["overflowed_before"].as_u64().map_or(Some(0), |n| n.try_into().ok())?,
             scores: if scores.is_null() { None } else { Some(exact::parse_scores(scores)?) },
             stopped: place["stopped"].as_bool()?,
         },
@@ -203,6 +209,7 @@ mod tests {
                 order: 4,
                 skipped_before: 1,
                 skipped: 1,
+                overflowed_before: 2,
                 scores: None,
                 stopped: false,
             },

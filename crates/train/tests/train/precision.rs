@@ -10,7 +10,7 @@ use warploom_device::null::Null;
 use warploom_nn::{Adam, Dense, Flatten, Model, Parameters, Sequential, Sgd, layers, losses, models};
 use warploom_tensor::{Device, Precision, Tensor};
 use warploom_train::callbacks::Context;
-use warploom_train::{Callback, Checkpoints, Fit, History, Result, Stage, Training, metrics};
+use warploom_train::{Callback, Checkpoints, Error, Fit, History, Result, Stage, Training, metrics};
 
 fn cpu(precision: Precision) -> Device {
     let cpu = Device::from_executor(Arc::new(Cpu::new(Some(2))));
@@ -80,6 +80,17 @@ fn an_overflow_of_the_scaled_loss_is_no_failure() {
     assert!((got / want - 1.0).abs() < 0.02, "{got} is not {want}");
 }
 
+#[test]
+fn a_fit_whose_every_update_is_left_out_has_learned_nothing() {
+    let (mut model, x, y) = regression(&cpu(Precision::F16), 0.5);
+    let few = || Fit::epochs(1).batch(40).shuffle(false).seed(9).quiet();
+    let error = model.fit(&x, &y, few()).unwrap_err();
+    assert!(matches!(&error, Error::Diverged(why) if why.contains("all 2 updates were left out")), "{error}");
+    // The scale goes on from where it stands, and then they are no longer all.
+    let history = model.fit(&x, &y, fit()).unwrap();
+    assert!(history.overflowed_steps() < 16, "{}", history.overflowed_steps());
+}
+
 /// What no scale makes finite is found and named as ever: here a feature that overflows f16 in the forward pass.
 #[test]
 fn a_value_beyond_f16_is_named() {
@@ -110,7 +121,7 @@ impl Callback for StopAfter<'_> {
 fn the_scale_goes_on_from_a_checkpoint() {
     let device = cpu(Precision::F16);
     let (mut whole, x, y) = regression(&device, 0.5);
-    whole.fit(&x, &y, fit()).unwrap();
+    let wanted = whole.fit(&x, &y, fit()).unwrap();
     let folder = folder("precision");
     let kept = || fit().checkpoints(Checkpoints::new(&folder).resume());
     let stop = AtomicBool::new(false);
@@ -118,8 +129,10 @@ fn the_scale_goes_on_from_a_checkpoint() {
     let history = first.fit(&x, &y, kept().stop(&stop).callback(StopAfter(1, &stop))).unwrap();
     assert!(history.interrupted());
     let (mut second, ..) = regression(&device, 0.5);
-    second.fit(&x, &y, kept()).unwrap();
+    let history = second.fit(&x, &y, kept()).unwrap();
     assert_eq!(bits(&second), bits(&whole));
+    assert!(wanted.overflowed_steps() > 1);
+    assert_eq!(history.overflowed_steps(), wanted.overflowed_steps(), "those of both processes");
     std::fs::remove_dir_all(&folder).unwrap();
 }
 
