@@ -89,3 +89,19 @@ impl Isa {
         }
     }
 }
+
+/// The static of this name in the module of an instruction set: `avx512`, `avx2` or `portable`.
+macro_rules! table {
+    ($isa:expr, $table:ident) => {
+        match $isa {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => &avx512::$table,
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => &avx2::$table,
+            #[cfg(not(target_arch = "x86_64"))]
+            Isa::Avx512 | Isa::Avx2 => &portable::$table,
+            Isa::Portable => &portable::$table,
+        }
+    };
+}
+pub(crate) use table;

@@ -16,7 +16,7 @@ pub const MAY_BE_LONGER: &[(&str, &str)] = &[(
 
 /// Where unsafe code may stand, by the beginning of the path, and why. Clippy asks for each block's reason.
 pub const MAY_BE_UNSAFE: &[(&str, &str)] = &[
-    ("crates/cpu/", "an executor writes raw memory from several threads"),
+    ("crates/cpu/", "an executor writes raw memory from several threads and uses vector instructions"),
     ("crates/cpu-kernels/", "kernels write raw memory from several threads and use vector instructions"),
     ("crates/cuda/", "every call of NVIDIA's driver is unsafe code"),
     ("crates/energy/src/nvml", "every call of NVIDIA's management library is unsafe code"),

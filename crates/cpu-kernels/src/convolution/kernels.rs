@@ -6,7 +6,7 @@ use super::tile::{TileCall, tile};
 use crate::gemm;
 use crate::gemm::pack::{PackCall, pack};
 use crate::gemm::simd::{Lanes, Simd};
-use crate::isa::Isa;
+use crate::isa::{Isa, table};
 
 /// A kernel is safe to call where the operands of its call are valid and the machine has its instruction set.
 pub(super) type Kernel<C> = unsafe fn(&C);
@@ -100,23 +100,14 @@ kernels!(
     F64: Lanes<f64>, 4;
 );
 
-macro_rules! element {
-    ($scalar:ty, $table:ident) => {
-        impl Element for $scalar {
-            fn convolution_kernels(isa: Isa) -> &'static Kernels<$scalar> {
-                match isa {
-                    #[cfg(target_arch = "x86_64")]
-                    Isa::Avx512 => &avx512::$table,
-                    #[cfg(target_arch = "x86_64")]
-                    Isa::Avx2 => &avx2::$table,
-                    #[cfg(not(target_arch = "x86_64"))]
-                    Isa::Avx512 | Isa::Avx2 => &portable::$table,
-                    Isa::Portable => &portable::$table,
-                }
-            }
-        }
-    };
+impl Element for f32 {
+    fn convolution_kernels(isa: Isa) -> &'static Kernels<f32> {
+        table!(isa, F32)
+    }
 }
 
-element!(f32, F32);
-element!(f64, F64);
+impl Element for f64 {
+    fn convolution_kernels(isa: Isa) -> &'static Kernels<f64> {
+        table!(isa, F64)
+    }
+}

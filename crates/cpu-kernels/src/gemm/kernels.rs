@@ -4,7 +4,7 @@ use super::matvec::{MatvecCall, along_rows, along_terms, any_strides};
 use super::pack::{PackCall, pack};
 use super::simd::{Lanes, Simd};
 use super::tile::{TileCall, tile};
-use crate::isa::Isa;
+use crate::isa::{Isa, table};
 
 /// Vectors side by side in the widest tile.
 pub(super) const VECTORS: usize = 2;
@@ -127,23 +127,14 @@ kernels!(
     F64: Lanes<f64>, 4, [1 2 3 4];
 );
 
-macro_rules! element {
-    ($scalar:ty, $table:ident) => {
-        impl Element for $scalar {
-            fn kernels(isa: Isa) -> &'static Kernels<$scalar> {
-                match isa {
-                    #[cfg(target_arch = "x86_64")]
-                    Isa::Avx512 => &avx512::$table,
-                    #[cfg(target_arch = "x86_64")]
-                    Isa::Avx2 => &avx2::$table,
-                    #[cfg(not(target_arch = "x86_64"))]
-                    Isa::Avx512 | Isa::Avx2 => &portable::$table,
-                    Isa::Portable => &portable::$table,
-                }
-            }
-        }
-    };
+impl Element for f32 {
+    fn kernels(isa: Isa) -> &'static Kernels<f32> {
+        table!(isa, F32)
+    }
 }
 
-element!(f32, F32);
-element!(f64, F64);
+impl Element for f64 {
+    fn kernels(isa: Isa) -> &'static Kernels<f64> {
+        table!(isa, F64)
+    }
+}

@@ -1,54 +1,12 @@
 //! Convolutions against their definition in f64, and against themselves where bits must agree.
 
+use crate::common::{Number, Random};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use warploom_cpu_kernels::convolution::{Convolution, Element, Output, Shape, Spatial, Strided};
+use warploom_cpu_kernels::convolution::{Convolution, Output, Shape, Spatial, Strided};
 use warploom_cpu_kernels::gemm::{Epilogue, Tile};
 use warploom_cpu_kernels::isa::Isa;
 use warploom_cpu_kernels::pool::Pool;
-
-/// A small generator (Marsaglia's xorshift64).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 >> 8
-    }
-
-    /// From `from` to `to`, both included.
-    fn within(&mut self, from: usize, to: usize) -> usize {
-        from + self.next() as usize % (to - from + 1)
-    }
-
-    fn one_in(&mut self, count: usize) -> bool {
-        self.within(1, count) == 1
-    }
-}
-
-trait Number: Element {
-    const EPSILON: f64;
-    fn from_f64(value: f64) -> Self;
-    fn to_f64(self) -> f64;
-}
-
-macro_rules! number {
-    ($scalar:ty) => {
-        impl Number for $scalar {
-            const EPSILON: f64 = <$scalar>::EPSILON as f64;
-            fn from_f64(value: f64) -> Self {
-                value as $scalar
-            }
-            fn to_f64(self) -> f64 {
-                self as f64
-            }
-        }
-    };
-}
-number!(f32);
-number!(f64);
 
 /// How an operand lies in memory: the order of its axes, a gap behind each, and its direction or whether it repeats.
 #[derive(Clone, Copy, Debug)]

@@ -1,57 +1,11 @@
 //! Matrix products against a plain product in f64, and against themselves where bits must agree.
 
+use crate::common::{Number, Random};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use warploom_cpu_kernels::gemm::{Element, Epilogue, Gemm, Matrix, Output, Right, Shape, Tile};
+use warploom_cpu_kernels::gemm::{Epilogue, Gemm, Matrix, Output, Right, Shape, Tile};
 use warploom_cpu_kernels::isa::Isa;
 use warploom_cpu_kernels::pool::Pool;
-
-/// A small generator (Marsaglia's xorshift64).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 >> 8
-    }
-
-    fn below(&mut self, end: usize) -> usize {
-        self.next() as usize % end
-    }
-
-    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
-        from[self.below(from.len())]
-    }
-
-    /// Between -1 and 1.
-    fn value(&mut self) -> f64 {
-        self.below(2_000_001) as f64 / 1e6 - 1.0
-    }
-}
-
-trait Number: Element {
-    const EPSILON: f64;
-    fn from_f64(value: f64) -> Self;
-    fn to_f64(self) -> f64;
-}
-
-macro_rules! number {
-    ($scalar:ty) => {
-        impl Number for $scalar {
-            const EPSILON: f64 = <$scalar>::EPSILON as f64;
-            fn from_f64(value: f64) -> Self {
-                value as $scalar
-            }
-            fn to_f64(self) -> f64 {
-                self as f64
-            }
-        }
-    };
-}
-number!(f32);
-number!(f64);
 
 #[derive(Clone, Copy, Debug)]
 enum Layout {
@@ -428,7 +382,7 @@ fn strides_do_not_change_the_bits() {
 
 #[test]
 fn workspaces_stay_small() {
-    fn bytes<T: Element>([m, n, k]: [usize; 3]) -> usize {
+    fn bytes<T: Number>([m, n, k]: [usize; 3]) -> usize {
         Gemm::<T>::new(Shape { m, n, k }, 1, 2).workspace_bytes()
     }
     for extents in [[128, 512, 784], [128, 512, 512], [784, 512, 128], [512, 512, 512], [2048, 2048, 2048]] {

@@ -1,5 +1,6 @@
 //! Products, convolutions, functions and threads, on every instruction set that is here.
 
+mod common;
 mod convolution;
 mod gemm;
 mod isa;

@@ -11,6 +11,16 @@ pub fn cpu() -> Device {
     Device::from_executor(Arc::new(warploom_cpu::Cpu::new(Some(2))))
 }
 
+/// Runs `body` with that device as the default.
+pub fn on_cpu(body: impl FnOnce(&Device)) {
+    let device = cpu();
+    device.scope(|| body(&device));
+}
+
+pub fn get(t: &Tensor) -> Vec<f32> {
+    t.to_vec::<f32>().unwrap()
+}
+
 /// A device that computes nothing and lacks f64.
 pub fn without_f64() -> Device {
     let capabilities = Null::default().capabilities().clone();

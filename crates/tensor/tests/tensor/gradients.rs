@@ -1,19 +1,10 @@
 //! Gradients of recorded values.
 
-use crate::common::{cpu, numbers};
+use crate::common::{get, numbers, on_cpu};
 use warploom_tensor::{
-    DType, Device, ElementwiseMethods, Tensor, Variable, call, call_with_gradient, gradients,
-    gradients_or_zeros, scan,
+    DType, ElementwiseMethods, Tensor, Variable, call, call_with_gradient, gradients, gradients_or_zeros,
+    scan,
 };
-
-fn on_cpu(body: impl FnOnce(&Device)) {
-    let device = cpu();
-    device.scope(|| body(&device));
-}
-
-fn get(t: &Tensor) -> Vec<f32> {
-    t.to_vec::<f32>().unwrap()
-}
 
 #[test]
 fn of_a_dense_layer_by_hand() {

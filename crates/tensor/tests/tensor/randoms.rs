@@ -1,16 +1,7 @@
 //! Random numbers: what is drawn anew, what stays, and that it can be repeated.
 
-use crate::common::cpu;
-use warploom_tensor::{DType, Device, InputSpec, Tensor, Variable, module_scope, scan};
-
-fn on_cpu(body: impl FnOnce(&Device)) {
-    let device = cpu();
-    device.scope(|| body(&device));
-}
-
-fn get(t: &Tensor) -> Vec<f32> {
-    t.to_vec::<f32>().unwrap()
-}
+use crate::common::{get, on_cpu};
+use warploom_tensor::{DType, InputSpec, Tensor, Variable, module_scope, scan};
 
 #[test]
 fn calls_and_rounds_draw_anew() {

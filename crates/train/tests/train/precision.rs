@@ -1,16 +1,15 @@
 //! Training in other precisions: what is learned, what overflows, what a plan says, and going on from a checkpoint.
 
-use crate::common::folder;
+use crate::common::{StopAfter, folder};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use warploom_cpu::Cpu;
 use warploom_data::digits;
 use warploom_device::Target;
 use warploom_device::null::Null;
 use warploom_nn::{Adam, Dense, Flatten, Model, Parameters, Sequential, Sgd, layers, losses, models};
 use warploom_tensor::{Device, Precision, Tensor};
-use warploom_train::callbacks::Context;
-use warploom_train::{Callback, Checkpoints, Error, Fit, History, Result, Stage, Training, metrics};
+use warploom_train::{Checkpoints, Error, Fit, History, Stage, Training, metrics};
 
 fn cpu(precision: Precision) -> Device {
     let cpu = Device::from_executor(Arc::new(Cpu::new(Some(2))));
@@ -100,21 +99,6 @@ fn a_value_beyond_f16_is_named() {
     assert_eq!((what.epoch, what.batch), (0, 12));
     assert_eq!(what.found.as_ref().map(|found| found.stage), Some(Stage::Forward), "{what}");
     assert!(history.skipped_steps() > 0);
-}
-
-/// Sets a flag after so many launches.
-struct StopAfter<'a>(usize, &'a AtomicBool);
-
-impl Callback for StopAfter<'_> {
-    fn name(&self) -> &'static str {
-        "stop_after"
-    }
-
-    fn batch_end(&mut self, _: usize, _: &mut Context<'_>) -> Result<()> {
-        self.0 -= usize::from(self.0 > 0);
-        self.1.store(self.0 == 0, Ordering::Relaxed);
-        Ok(())
-    }
 }
 
 #[test]

@@ -1,11 +1,11 @@
 //! Going on after an interruption, a kill, damage.
 
-use crate::common::folder;
+use crate::common::{StopAfter, folder};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 use warploom_cpu::Cpu;
 use warploom_data::{Array, Dataset, Targets, Values};
@@ -49,23 +49,6 @@ fn model(device: &Device) -> Model {
 
 fn cpu() -> Device {
     Device::from_executor(Arc::new(Cpu::new(Some(1))))
-}
-
-/// Sets a flag after so many launches.
-struct StopAfter<'a>(usize, &'a AtomicBool);
-
-impl Callback for StopAfter<'_> {
-    fn name(&self) -> &'static str {
-        "stop_after"
-    }
-
-    fn batch_end(&mut self, _: usize, _: &mut Context<'_>) -> Result<()> {
-        self.0 -= usize::from(self.0 > 0);
-        if self.0 == 0 {
-            self.1.store(true, Ordering::Relaxed);
-        }
-        Ok(())
-    }
 }
 
 fn fit<'a>(folder: &Path, validation: &'a Dataset) -> Fit<'a> {
