@@ -17,7 +17,8 @@ use warploom_report::{
     BestEpoch, Classification, Curve, Data, Decision, Deviation, Device, Energy, EnergyPart, Example, Memory,
     Mistake, Regression, Report, Score, Stage, Unit,
 };
-use warploom_train::{Error, Result};
+use warploom_train::Result;
+use warploom_train::weights::write_atomically;
 
 /// Wrong answers that are shown.
 const MISTAKES: usize = 24;
@@ -123,7 +124,7 @@ pub(crate) fn report(
     scores(recipe, outcome, &mut page);
     results(recipe, splits, model, &mut page)?;
     let path = outcome.folder.file("report.html");
-    page.write(&path).map_err(Error::io("write", &path))?;
+    write_atomically(&path, page.to_html().as_bytes())?;
     Ok(path)
 }
 

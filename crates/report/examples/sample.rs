@@ -10,7 +10,7 @@ fn main() -> std::io::Result<()> {
     std::fs::create_dir_all(&folder)?;
     for (name, report) in samples::all() {
         let path = folder.join(format!("{name}.html"));
-        report.write(&path)?;
+        std::fs::write(&path, report.to_html())?;
         println!("{} {} KiB", path.display(), std::fs::metadata(&path)?.len() / 1024);
     }
     Ok(())

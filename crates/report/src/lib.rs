@@ -1,6 +1,6 @@
 //! The report of a run: one HTML file that needs no other, and no network.
 //!
-//! [`Report`] is plain data. Whoever ran the training fills it, and [`Report::write`] makes the page: charts are SVG
+//! [`Report`] is plain data. Whoever ran the training fills it, and [`Report::to_html`] makes the page: charts are SVG
 //! inside it, pictures are data addresses, light and dark follow the reader's system. A script adds values under the
 //! pointer, sorted tables and a switch between light and dark; without it everything can still be read, and printed.
 //! Equal data gives equal bytes.
@@ -24,7 +24,6 @@ mod picture;
 mod results;
 mod section;
 mod sheet;
-mod write;
 
 pub use data::{
     BestEpoch, Curve, Data, Decision, Device, Energy, EnergyPart, Layer, Memory, Report, Score, Stage, Unit,

@@ -4,9 +4,6 @@ use crate::markup::Markup;
 use crate::page::{page, top};
 use crate::section::table::{self, Column};
 use crate::section::{note, section, tiles};
-use crate::write::write;
-use std::io;
-use std::path::Path;
 
 /// A page of tables, as plain data.
 #[derive(Clone, Debug, Default)]
@@ -54,14 +51,6 @@ impl Sheet {
                 self.parts.iter().for_each(|part| part.write(main));
             });
         })
-    }
-
-    /// Writes the page to `path`, which has either the old or the new one, whatever happens.
-    ///
-    /// # Errors
-    /// When the folder cannot be written; the message names the file.
-    pub fn write(&self, path: &Path) -> io::Result<()> {
-        write(path, &self.to_html())
     }
 }
 

@@ -3,7 +3,6 @@
 mod samples;
 mod xml;
 
-use std::collections::HashSet;
 use warploom_report::*;
 use xml::check;
 
@@ -252,22 +251,4 @@ fn a_report_survives_json() {
     assert_eq!(serde_json::from_str::<Report>("{}").unwrap(), Report::default());
     let curve: Curve = serde_json::from_str(r#"{"name":"loss","training":[1.0,null]}"#).unwrap();
     assert!(curve.training[1].is_nan());
-}
-
-#[test]
-fn writing_replaces_the_file_and_leaves_nothing_beside_it() {
-    let folder = std::env::temp_dir().join(format!("warploom-report-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
-    let path = folder.join("report.html");
-    std::fs::write(&path, "old").unwrap();
-    let report = Report { name: "digits".into(), ..Report::default() };
-    report.write(&path).unwrap();
-    assert_eq!(std::fs::read_to_string(&path).unwrap(), report.to_html());
-    let names: HashSet<_> =
-        std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert_eq!(names, HashSet::from(["report.html".into()]));
-    let nowhere = folder.join("absent/report.html");
-    let message = report.write(&nowhere).unwrap_err().to_string();
-    assert!(message.contains("absent") && message.contains("cannot write the report"), "{message}");
-    std::fs::remove_dir_all(&folder).unwrap();
 }

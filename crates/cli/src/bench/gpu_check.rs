@@ -241,7 +241,7 @@ impl Check<'_> {
     fn write(&mut self) -> Result<()> {
         self.found.seconds = self.began.elapsed().as_secs_f64();
         let out = &self.given.out;
-        page::sheet(&self.found).write(out).map_err(Error::io("write", out))?;
+        write_atomically(out, page::sheet(&self.found).to_html().as_bytes())?;
         write_atomically(&out.with_extension("json"), format!("{:#}\n", self.found.to_json()).as_bytes())
     }
 
