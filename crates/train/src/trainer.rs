@@ -57,9 +57,13 @@ struct Now<'t, 'f> {
 impl<'t, 'f> Trainer<'t, 'f> {
     pub fn new(model: &'t Model, compiled: &'t mut Compiled, split: &'t Split, fit: Fit<'f>) -> Result<Self> {
         let planner = Planner::new(model, compiled, split, &fit)?;
+        let compiling = span(Track::Host, || "compile");
         let drafts = planner.fitting()?;
-        let session = planner.session(drafts)?;
-        let Session { train, feed, totals, class_weights, validation, test, plan } = session;
+        drop(compiling);
+        let preparing = span(Track::Host, || "prepare");
+        let Session { train, feed, totals, class_weights, validation, test, plan } =
+            planner.session(drafts)?;
+        drop(preparing);
         let terms = Terms {
             examples: split.train.len(),
             batch: fit.batch,
@@ -199,7 +203,7 @@ impl Now<'_, '_> {
             self.place.overflowed_before = self.overflows()?.map_or(0, |(left_out, _)| left_out);
             return self.each(|callback, context| callback.train_begin(context));
         };
-        let _span = span(Track::Host, || "checkpoint");
+        let _span = span(Track::Host, || "restore");
         let parts = Parts { model: self.model, compiled: self.compiled, totals: &self.totals };
         parts.restore(&path, manifest.random)?;
         self.place = manifest.place;
@@ -278,6 +282,7 @@ impl Now<'_, '_> {
     fn save(&mut self) -> Result<()> {
         let seconds = self.seconds();
         let Some(saver) = &mut self.saver else { return Ok(()) };
+        let _span = span(Track::Host, || "checkpoint");
         let parts = Parts { model: self.model, compiled: self.compiled, totals: &self.totals };
         saver.write(&self.place, &parts, &self.history.epochs, seconds, &mut self.fit.callbacks).map(|_| ())
     }
@@ -501,6 +506,7 @@ impl Now<'_, '_> {
         self.each(|callback, context| callback.train_end(context))?;
         let Some(test) = &mut self.test else { return Ok(()) };
         let fit = &self.fit;
+        let _span = span(Track::Host, || "test");
         self.history.test = test.run(self.compiled, || !fit.is_stopped())?;
         if self.history.test.is_none() {
             self.history.outcome = Outcome::Interrupted;

@@ -235,7 +235,8 @@ fn a_timeline_of_a_run() {
     let spans: Vec<&Value> =
         timeline["traceEvents"].as_array().unwrap().iter().filter(|event| event["ph"] == "X").collect();
     let named = |name: &str| spans.iter().filter(|span| span["name"] == name).count();
-    for name in ["load the data", "epoch 1", "epoch 2", "validation", "launch", "report"] {
+    let stages = ["load the data", "compile", "prepare", "epoch 1", "epoch 2", "validation", "checkpoint"];
+    for name in stages.into_iter().chain(["launch", "test", "report"]) {
         assert!(named(name) > 0, "no {name}");
     }
     assert!(named("batch") > 0 && named("convolve+add+relu") > 0 && named("to the device") > 0);
