@@ -7,6 +7,7 @@
 use std::any::Any;
 use std::cell::UnsafeCell;
 use std::hint::spin_loop;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -84,11 +85,19 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// Starts `threads - 1` workers (`threads` is at least 1).
+    /// As [`Pool::start`].
     ///
     /// # Panics
     /// When the system refuses a thread.
     pub fn new(threads: usize) -> Pool {
+        Pool::start(threads).expect("the system refused a worker thread")
+    }
+
+    /// Starts `threads - 1` workers (`threads` is at least 1).
+    ///
+    /// # Errors
+    /// What the system says where it refuses a thread; those that had started have ended then.
+    pub fn start(threads: usize) -> io::Result<Pool> {
         let threads = threads.max(1);
         let shared = Arc::new(Shared {
             gate: Padded(AtomicU64::new(0)),
@@ -99,16 +108,14 @@ impl Pool {
             panicked: AtomicBool::new(false),
             panic: Mutex::new(None),
         });
-        let workers = (1..threads)
-            .map(|worker| {
-                let shared = Arc::clone(&shared);
-                thread::Builder::new()
-                    .name(format!("warploom-{worker}"))
-                    .spawn(move || shared.serve(worker))
-                    .expect("the system refused a worker thread")
-            })
-            .collect();
-        Pool { shared, workers, busy: AtomicBool::new(false) }
+        let mut pool =
+            Pool { shared, workers: Vec::with_capacity(threads - 1), busy: AtomicBool::new(false) };
+        for worker in 1..threads {
+            let shared = Arc::clone(&pool.shared);
+            let named = thread::Builder::new().name(format!("warploom-{worker}"));
+            pool.workers.push(named.spawn(move || shared.serve(worker))?);
+        }
+        Ok(pool)
     }
 
     /// How many threads work on a run, the caller included.

@@ -16,6 +16,13 @@ use crate::memory::{ALIGNMENT, CpuMemory};
 use warploom_cpu_kernels::isa::Isa;
 use warploom_cpu_kernels::pool::Pool;
 
+/// The most threads that [`Cpu::open`] starts: more than the cores of the largest machines, and fewer than systems refuse.
+pub const MOST_THREADS: usize = 1024;
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| cores.get().min(MOST_THREADS))
+}
+
 /// The CPU executor: runs programs on this machine's cores.
 pub struct Cpu {
     capabilities: Capabilities,
@@ -38,8 +45,28 @@ impl Cpu {
     /// When the machine lacks the instruction set.
     pub fn with_isa(isa: Isa, threads: Option<usize>) -> Cpu {
         assert!(isa.is_available(), "this machine has no {}", isa.name());
-        let cores = || std::thread::available_parallelism().map_or(1, |cores| cores.get());
-        let pool = Arc::new(Pool::new(threads.unwrap_or_else(cores).max(1)));
+        Cpu::of(isa, Pool::new(threads.unwrap_or_else(cores)))
+    }
+
+    /// As [`Cpu::new`] for those who take what people ask for.
+    ///
+    /// # Errors
+    /// `WARPLOOM_ISA` asks for what is not here; no threads, or more than [`MOST_THREADS`]; what the system says where it
+    /// refuses a thread.
+    pub fn open(threads: Option<usize>) -> Result<Cpu, DeviceError> {
+        let asked = Isa::asked().map_err(DeviceError::Unsupported)?;
+        let threads = threads.unwrap_or_else(cores);
+        if threads == 0 || threads > MOST_THREADS {
+            return Err(DeviceError::Unsupported(format!(
+                "it computes with 1 to {MOST_THREADS} threads, not with {threads}"
+            )));
+        }
+        let refused =
+            |error| DeviceError::Failed(format!("the system refused one of {threads} threads: {error}"));
+        Ok(Cpu::of(asked.unwrap_or_else(Isa::current), Pool::start(threads).map_err(refused)?))
+    }
+
+    fn of(isa: Isa, pool: Pool) -> Cpu {
         let capabilities = Capabilities {
             id: "cpu".into(),
             name: read_field("/proc/cpuinfo", "model name").unwrap_or_else(|| "CPU".into()),
@@ -51,7 +78,7 @@ impl Cpu {
             threads: pool.threads(),
             memory_bytes: read_field("/proc/meminfo", "MemTotal").and_then(|total| kibibytes(&total)),
         };
-        Cpu { capabilities, isa, pool, counters: Arc::default(), limit: None }
+        Cpu { capabilities, isa, pool: Arc::new(pool), counters: Arc::default(), limit: None }
     }
 
     /// The same, refusing to hold more than `bytes` of device memory at once.

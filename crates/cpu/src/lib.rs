@@ -14,6 +14,6 @@ mod scatter;
 mod tile;
 mod widen;
 
-pub use executor::Cpu;
+pub use executor::{Cpu, MOST_THREADS};
 pub use memory::CpuMemory;
 pub use warploom_cpu_kernels::isa::Isa;

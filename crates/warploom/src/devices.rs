@@ -43,10 +43,7 @@ fn wgpu(_: Option<usize>) -> Result<Arc<dyn Executor>, DeviceError> {
 #[cfg(feature = "cpu")]
 fn cpu(index: Option<usize>) -> Result<Arc<dyn Executor>, DeviceError> {
     match index {
-        None | Some(0) => {
-            warploom_cpu::Isa::asked().map_err(DeviceError::Unsupported)?;
-            Ok(Arc::new(warploom_cpu::Cpu::new(threads()?)))
-        }
+        None | Some(0) => Ok(Arc::new(warploom_cpu::Cpu::open(threads()?)?)),
         Some(number) => {
             Err(DeviceError::Missing(format!("there is one CPU, numbered 0; {number} was asked for")))
         }
@@ -59,10 +56,11 @@ fn threads() -> Result<Option<usize>, DeviceError> {
     let Some(asked) = std::env::var_os("WARPLOOM_THREADS").filter(|asked| !asked.is_empty()) else {
         return Ok(None);
     };
-    let threads = asked.to_str().and_then(|asked| asked.parse().ok()).filter(|threads| *threads > 0);
-    threads.map(Some).ok_or_else(|| {
+    let number = asked.to_str().and_then(|asked| asked.parse().ok());
+    let most = warploom_cpu::MOST_THREADS;
+    number.filter(|threads| (1..=most).contains(threads)).map(Some).ok_or_else(|| {
         DeviceError::Unsupported(format!(
-            "WARPLOOM_THREADS is {asked:?}; it takes a number of threads, 1 or more, and nothing for one on each core"
+            "WARPLOOM_THREADS is {asked:?}; it takes a number of threads, 1 to {most}, and nothing for one on each core"
         ))
     })
 }

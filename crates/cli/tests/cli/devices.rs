@@ -29,7 +29,8 @@ fn an_environment_that_asks_for_nonsense_is_told_so() {
     let folder = Folder::new();
     for (variable, value, told) in [
         ("WARPLOOM_THREADS", "many", "a number of threads"),
-        ("WARPLOOM_THREADS", "0", "1 or more"),
+        ("WARPLOOM_THREADS", "0", "1 to 1024"),
+        ("WARPLOOM_THREADS", "40000", "1 to 1024"),
         ("WARPLOOM_ISA", "sse9", "it takes"),
     ] {
         let ran = folder.command().env(variable, value).args(["plan", "digits", "--device", "cpu"]).output();
