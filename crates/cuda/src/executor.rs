@@ -118,6 +118,10 @@ impl Target for Cuda {
         warploom_gpu::source(sources, &CudaCpp).is_some()
     }
 
+    fn started(&self, program: &Program) -> Result<usize, DeviceError> {
+        Ok(self.plan(program)?.each().len())
+    }
+
     fn written(&self, program: &Program) -> Result<Vec<WrittenKernel>, DeviceError> {
         let plan = self.plan(program)?;
         let dispatches: Vec<&Dispatch> = plan.each().into_iter().filter(|kernel| kernel.has_work()).collect();

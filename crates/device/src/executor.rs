@@ -40,6 +40,10 @@ pub trait Target {
     /// Whether it has a better kernel for a call of this name and body than the body itself, of its own or among the
     /// sources that came with the call.
     fn claims(&self, name: &str, body: &Graph, sources: &[Source]) -> bool;
+    /// Kernels that one launch of a program would start, those in loops counted once. Steps may share one.
+    fn started(&self, program: &Program) -> Result<usize, DeviceError> {
+        Ok(program.kernel_count())
+    }
     /// The kernels of a program as it would run them, each once; none where the kernel form is run as it is.
     fn written(&self, program: &Program) -> Result<Vec<WrittenKernel>, DeviceError> {
         let _ = program;

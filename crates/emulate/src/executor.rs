@@ -127,6 +127,10 @@ impl Target for Emulated {
         warploom_gpu::source(sources, self.dialect).is_some()
     }
 
+    fn started(&self, program: &Program) -> Result<usize, DeviceError> {
+        Ok(self.plan(program)?.each().len())
+    }
+
     fn written(&self, program: &Program) -> Result<Vec<WrittenKernel>, DeviceError> {
         Ok(self.plan(program)?.written())
     }

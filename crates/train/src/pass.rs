@@ -48,6 +48,8 @@ pub(crate) struct Draft {
     extents: Vec<(usize, usize)>,
     /// Kernels of one step on a full batch.
     pub kernels: usize,
+    /// Kernels that the device starts for them.
+    pub started: usize,
     /// The smallest arena that was reached, where one is larger than it may be.
     pub least_arena: Option<usize>,
     /// Time to record and compile them, in milliseconds.
@@ -73,6 +75,7 @@ impl Draft {
             stages: Vec::new(),
             extents: Vec::new(),
             kernels: 0,
+            started: 0,
             least_arena: None,
             compile_ms: 0.0,
             batches: count.div_ceil(batch),
@@ -92,6 +95,8 @@ impl Draft {
             let mut planned = plan()?;
             if draft.kernels == 0 {
                 draft.kernels = planned.program().kernel_count();
+                let started = device.executor().target().started(planned.program());
+                draft.started = started.map_err(warploom_tensor::Error::Device)?;
             }
             let mut steps = 1;
             match walk.saving {

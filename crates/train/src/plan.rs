@@ -19,6 +19,8 @@ pub struct RunPlan {
     pub compile_ms: f64,
     /// Kernels of one training step.
     pub kernels: usize,
+    /// Kernels that the device starts for them: steps may share one.
+    pub started: usize,
     /// Examples learned from, watched, tested.
     pub examples: [usize; 3],
     /// Training steps in an epoch.

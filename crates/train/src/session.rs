@@ -200,6 +200,7 @@ impl<'a> Planner<'a> {
             parameters: self.parameters,
             compile_ms,
             kernels: drafts.train.kernels,
+            started: drafts.train.started,
             examples: [drafts.train.examples(), examples(&drafts.validation), examples(&drafts.test)],
             steps: drafts.train.batches(),
             batch: batch.min(split.train.len()),

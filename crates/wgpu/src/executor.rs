@@ -132,6 +132,10 @@ impl Target for Wgpu {
         warploom_gpu::source(sources, &Wgsl).is_some()
     }
 
+    fn started(&self, program: &Program) -> Result<usize, DeviceError> {
+        Ok(warploom_gpu::plan(program, &self.limits, &Wgsl)?.each().len())
+    }
+
     fn written(&self, program: &Program) -> Result<Vec<WrittenKernel>, DeviceError> {
         Ok(warploom_gpu::plan(program, &self.limits, &Wgsl)?.written())
     }

@@ -23,6 +23,7 @@ pub fn plan(given: &Plan) -> Ended {
             "by_kind": by_kind,
             "compile_ms": (plan.compile_ms * 1e3).round() / 1e3,
             "kernels": plan.kernels,
+            "kernels_started": plan.started,
             "device": recorded.device().id(),
             "host_ring_bytes": plan.host_ring,
             "batch": plan.batch,
@@ -40,7 +41,14 @@ pub fn plan(given: &Plan) -> Ended {
         plan.steps, plan.batch
     ));
     notes.iter().for_each(line);
-    line(format_args!("{} kernels a step; all programs compiled in {:.1} ms", plan.kernels, plan.compile_ms));
+    let shared = match plan.started == plan.kernels {
+        true => String::new(),
+        false => format!(", which {} starts as {}", recorded.device().id(), plan.started),
+    };
+    line(format_args!(
+        "{} kernels a step{shared}; all programs compiled in {:.1} ms",
+        plan.kernels, plan.compile_ms
+    ));
     let about = [
         "weights, optimizer, metrics",
         "between kernels",

@@ -89,6 +89,11 @@ fn software_adapters_are_planned_for_and_listed_as_such() {
     let plan =
         folder.run(&format!("plan digits-linear data.train=300 train.batch=auto --device {id} --json"));
     assert!(plan.ok().json()["batch"].as_u64().unwrap() > 100);
+    let plan = folder.run(&format!("plan digits data.train=300 --device {id} --json")).ok().json();
+    assert!(
+        plan["kernels_started"].as_u64() < plan["kernels"].as_u64(),
+        "small kernels share a start: {plan}"
+    );
 
     let plan = format!("plan digits data.train=20000 train.batch=18000 --device {id}");
     let refused = folder.run(&plan);

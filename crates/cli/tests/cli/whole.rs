@@ -34,6 +34,7 @@ fn digits_from_training_to_prediction() {
     let kinds = ["state", "arena", "rings", "derived"].map(|kind| plan["by_kind"][kind].as_u64().unwrap());
     assert_eq!(kinds.iter().sum::<u64>(), plan["planned_bytes"].as_u64().unwrap());
     assert!(plan["parameters"] == 61_706 && plan["kernels"].as_u64().unwrap() > 0);
+    assert_eq!(plan["kernels_started"], plan["kernels"]);
     assert!(plan["compile_ms"].as_f64().unwrap() > 0.0);
 
     let evaluated = folder.run("evaluate runs/digits --json").ok().json();
