@@ -89,7 +89,7 @@ fn widened(step: &device::Contraction) -> [Widened; 2] {
     let one = |operand: &Operand, lines: usize, terms: usize| {
         let batches = if operand.batch == 0 { 1 } else { step.batch };
         let strides = [operand.batch, operand.row, operand.column];
-        Widened::new(step.dtype, &strides, SmallVec::from_slice(&[batches, lines, terms]))
+        Widened::new(step.dtype, &strides, &[batches, lines, terms])
     };
     [one(&step.lhs, step.m, step.k), one(&step.rhs, step.k, step.n)]
 }

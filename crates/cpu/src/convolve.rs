@@ -52,10 +52,11 @@ fn product(step: &device::Convolution, isa: Isa, threads: usize) -> Result<Produ
         DType::F32 => Product::F32(Convolution::new(&extents, isa, threads)),
         DType::F64 => Product::F64(Convolution::new(&extents, isa, threads)),
         DType::F16 | DType::BF16 => {
-            let widened =
-                |operand: &ConvolutionOperand, extents| Widened::new(step.dtype, &operand.strides, extents);
+            let widened = |operand: &ConvolutionOperand, extents: &[usize]| {
+                Widened::new(step.dtype, &operand.strides, extents)
+            };
             let (input, kernel) =
-                (widened(&step.input, shape.input()), widened(&step.kernel, shape.kernel()));
+                (widened(&step.input, &shape.input()), widened(&step.kernel, &shape.kernel()));
             let convolution = Convolution::new(&extents, isa, threads);
             Product::Half(Box::new(Half { convolution, input, kernel }))
         }
