@@ -2,6 +2,7 @@
 //! combination, so there is no tree.
 
 use super::table::Class;
+use std::slice;
 
 trait Lane: Copy {
     /// Whether this replaces `best` when it comes later.
@@ -19,8 +20,9 @@ macro_rules! lane {
         }
     };
 }
-lane!(f32, x, best => x > best || x.is_nan() && !best.is_nan());
-lane!(f64, x, best => x > best || x.is_nan() && !best.is_nan());
+// Without short cuts, so that loops over lanes have no branches.
+lane!(f32, x, best => (x > best) | (x.is_nan() & !best.is_nan()));
+lane!(f64, x, best => (x > best) | (x.is_nan() & !best.is_nan()));
 lane!(i32, x, best => x > best);
 lane!(u32, x, best => x > best);
 
@@ -29,6 +31,20 @@ lane!(u32, x, best => x > best);
 pub(super) struct Best {
     pub values: *mut u8,
     pub positions: *mut i32,
+}
+
+impl Best {
+    /// Values and positions of so many lanes.
+    ///
+    /// # Safety
+    /// There are as many, and nobody else uses them meanwhile.
+    unsafe fn lanes<'a, T: Lane>(self, count: usize) -> (&'a mut [T], &'a mut [i32]) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let values = slice::from_raw_parts_mut(self.values.cast::<T>(), count);
+            (values, slice::from_raw_parts_mut(self.positions, count))
+        }
+    }
 }
 
 /// The loops for one type of lanes.
@@ -64,21 +80,23 @@ unsafe fn along<T: Lane>(best: Best, lanes: *const u8, count: usize, first: i32)
 }
 
 unsafe fn across<T: Lane>(best: Best, lanes: *const u8, count: usize, position: i32) {
-    for i in 0..count {
-        // SAFETY: the caller's promise: there are `count` lanes and as many bests.
-        unsafe { compete::<T>(best, i, *lanes.cast::<T>().add(i), position) };
+    // SAFETY: the caller's promise: there are `count` lanes and as many bests, each in memory of its own.
+    let (lanes, (values, places)) =
+        unsafe { (slice::from_raw_parts(lanes.cast::<T>(), count), best.lanes(count)) };
+    for ((x, value), place) in lanes.iter().zip(values).zip(places) {
+        let takes = (*place < 0) | x.beats(*value);
+        *value = if takes { *x } else { *value };
+        *place = if takes { position } else { *place };
     }
 }
 
 unsafe fn merge<T: Lane>(best: Best, later: Best, count: usize) {
-    for i in 0..count {
-        // SAFETY: the caller's promise: both have `count` lanes.
-        unsafe {
-            let position = *later.positions.add(i);
-            if position >= 0 {
-                compete::<T>(best, i, *later.values.cast::<T>().add(i), position);
-            }
-        }
+    // SAFETY: the caller's promise: both have `count` lanes, each in memory of its own.
+    let ((values, places), (later, positions)) = unsafe { (best.lanes::<T>(count), later.lanes::<T>(count)) };
+    for (((x, position), value), place) in later.iter().zip(positions).zip(values).zip(places) {
+        let takes = (*position >= 0) & ((*place < 0) | x.beats(*value));
+        *value = if takes { *x } else { *value };
+        *place = if takes { *position } else { *place };
     }
 }
 
