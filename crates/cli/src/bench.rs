@@ -12,13 +12,13 @@ mod seed;
 mod workloads;
 
 use crate::args::Bench;
-use crate::child::this_program;
+use crate::child::{attended, this_program};
 use crate::commands::{Ended, value_of, with_device};
 use crate::interrupt::end_at_once;
 use crate::output::{line, problem, table};
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitCode, Stdio};
 use warploom::recipes;
 use warploom::tensor::{Device, Precision};
 use warploom::{Error, Result};
@@ -131,7 +131,7 @@ fn in_a_process(
     if rows.is_empty() {
         rows.push(row::HEADINGS.map(str::to_owned).to_vec());
     }
-    let mut child = start(workload, device, given)?;
+    let (mut child, _held) = start(workload, device, given)?;
     if let Some(output) = child.stdout.take() {
         for text in BufReader::new(output).lines().map_while(std::result::Result::ok) {
             if given.json {
@@ -149,7 +149,7 @@ fn in_a_process(
     Ok(ended.success())
 }
 
-fn start(workload: &Workload, device: &str, given: &Bench) -> Result<Child> {
+fn start(workload: &Workload, device: &str, given: &Bench) -> Result<(Child, Option<ChildStdin>)> {
     let program = this_program()?;
     let mut command = Command::new(&program);
     command.args(["bench", workload.id, "--here", "--json", "--device", device]);
@@ -160,5 +160,5 @@ fn start(workload: &Workload, device: &str, given: &Bench) -> Result<Child> {
     if let Some(threads) = given.threads {
         command.env("WARPLOOM_THREADS", threads.to_string());
     }
-    command.spawn().map_err(Error::io("start", &program))
+    attended(&mut command).map_err(Error::io("start", &program))
 }

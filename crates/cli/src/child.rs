@@ -1,8 +1,10 @@
-//! A process of its own for what may crash or hang, with a deadline.
+//! A process of its own for what may crash or hang, with a deadline, or must be measured alone. It ends with the one that
+//! started it.
 
+use crate::interrupt::INTERRUPTED;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -28,12 +30,35 @@ pub fn this_program() -> warploom::Result<PathBuf> {
     std::env::current_exe().map_err(warploom::Error::io("find", Path::new("this program")))
 }
 
-/// Starts a process without input and follows it to its end or to the deadline.
+/// Says to a process that its input stays open as long as somebody waits for it.
+const ATTENDED: &str = "WARPLOOM_ATTENDED";
+
+/// Starts this program again so that it ends when the handle is dropped, or when this process ends in whatever way.
+///
+/// # Errors
+/// It does not start.
+pub fn attended(command: &mut Command) -> io::Result<(Child, Option<ChildStdin>)> {
+    let mut child = command.env(ATTENDED, "1").stdin(Stdio::piped()).spawn()?;
+    let held = child.stdin.take();
+    Ok((child, held))
+}
+
+/// Ends this process with the one that started it, where that said so.
+pub fn end_with_the_starter() {
+    if std::env::var_os(ATTENDED).is_some() {
+        thread::spawn(|| {
+            let _ = io::copy(&mut io::stdin(), &mut io::sink());
+            std::process::exit(i32::from(INTERRUPTED));
+        });
+    }
+}
+
+/// Starts this program again without input and follows it to its end or to the deadline.
 ///
 /// # Errors
 /// It does not start.
 pub fn run(command: &mut Command, deadline: Instant) -> io::Result<Ended> {
-    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let (mut child, _held) = attended(command.stdout(Stdio::piped()).stderr(Stdio::piped()))?;
     let (out, error) = (lines(child.stdout.take()), lines(child.stderr.take()));
     let lines = until(&out, deadline);
     let status = ended(&mut child, deadline);

@@ -14,6 +14,7 @@ use std::process::ExitCode;
 use warploom::train::Cause;
 
 fn main() -> ExitCode {
+    child::end_with_the_starter();
     warploom::register_devices();
     let outcome = match Arguments::parse().command {
         Command::Train(given) => commands::train(&given),

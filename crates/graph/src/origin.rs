@@ -23,7 +23,13 @@ impl Origin {
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.location.file(), self.location.line())?;
+        match self.location.file() {
+            // What is called through a pointer has the standard library for its caller.
+            file if file.starts_with("/rustc/") => {
+                f.write_str("a function passed by name, such as a loss")?
+            }
+            file => write!(f, "{file}:{}", self.location.line())?,
+        }
         if let Some(module) = &self.module {
             write!(f, " (in {module})")?;
         }

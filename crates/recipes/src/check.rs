@@ -99,7 +99,10 @@ fn check_network(model: &Network) -> Problems {
             vec![Problem::value("model.layers", message)]
         }
         (Some(_), false) => {
-            vec![Problem::key("model.layers", "`model.name` and `model.layers` exclude each other; say one")]
+            vec![Problem::key(
+                "model.layers",
+                "`model.name` and `model.layers` exclude each other; say one, as model={layers=[…]} in place of both",
+            )]
         }
         (None, false) | (Some(_), true) => check_layers(&model.layers, "model.layers"),
     }
@@ -151,6 +154,9 @@ pub(crate) fn check_task(recipe: &Recipe, classes: bool) -> Problems {
         );
         let key = if recipe.train.loss.is_some() { "train.loss" } else { "task" };
         problems.push(Problem::value(key, message));
+    } else if recipe.task == Task::Regression && loss == Loss::BinaryCrossEntropyWithLogits {
+        let message = "a regression's targets are any numbers, and this loss is of numbers between 0 and 1; use mean_squared_error";
+        problems.push(Problem::value("train.loss", message));
     } else if let Some(other) = recipe.metrics().into_iter().find(|metric| classes != metric.is_of_classes())
     {
         let message =

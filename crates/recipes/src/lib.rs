@@ -43,6 +43,7 @@ pub use inputs::{Prediction, Predictor, Said};
 pub use memory::Planned;
 pub use over::Over;
 pub use parse::{find, open_keys, parse};
+pub use precision::effective_precision;
 pub use reference::{reference, schema};
 pub use run::{Evaluated, Kept, Options, Outcome, Trained, evaluate, plan, train};
 pub use schema::{Recipe, Task};

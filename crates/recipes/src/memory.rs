@@ -68,6 +68,12 @@ pub(crate) fn planned(recipe: &Recipe, splits: &Splits, device: &Device) -> Resu
         recipe.train.batch = Batch::Examples(examples);
     }
     let (plan, step) = model.plan_data(&splits.train, &prepared(&recipe, splits, limit)).map_err(told)?;
+    let (batches, accumulate) = (plan.steps * recipe.train.epochs, recipe.train.accumulate as usize);
+    if accumulate > batches {
+        return Err(Error::invalid(format!(
+            "`train.accumulate` is {accumulate}, but the run has {batches} batches in all, so that no update would happen"
+        )));
+    }
     Ok(Planned { recipe, notes: splits.notes.clone(), plan, step })
 }
 

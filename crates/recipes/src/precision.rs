@@ -32,7 +32,7 @@ fn precision(asked: schema::Precision) -> Precision {
 }
 
 /// What programs of the device run in, which may be more exact than what was asked for.
-pub(crate) fn effective(device: &Device) -> Precision {
+pub fn effective_precision(device: &Device) -> Precision {
     let asked = device.precision();
     asked.on(device.capabilities()).unwrap_or(asked)
 }

@@ -8,7 +8,7 @@ use crate::memory::{Planned, memory_limit, memory_line, planned, scored};
 use crate::model::{build, compile};
 use crate::over::{Over, check_epochs, check_kept};
 use crate::place::placed;
-use crate::precision::{device, effective, numbers_line};
+use crate::precision::{device, effective_precision, numbers_line};
 use crate::report::{Stages, report};
 use crate::schema::Recipe;
 use crate::source::{Splits, labelled};
@@ -358,7 +358,7 @@ pub fn evaluate(folder: &RunFolder, recipe: &Recipe, data: Option<&Path>) -> Res
         learned_from,
         energy: meter.read(),
         device: device.id().to_owned(),
-        precision: effective(&device),
+        precision: effective_precision(&device),
         numbers: numbers_line(&device)?,
     })
 }

@@ -144,6 +144,9 @@ impl Splits {
                 names.iter().map(|name| by_name.get(name).copied().unwrap_or(1.0)).collect()
             }
         };
+        if !weights.is_empty() && weights.iter().all(|weight| *weight == 0.0) {
+            return Err(Error::invalid("`train.class_weights` are all 0, so that nothing would be learned"));
+        }
         self.train = self.train.clone().with_class_weights(&weights)?;
         let each = |(name, weight): (&String, &f32)| format!("{name}: {}", rounded(f64::from(*weight), 3));
         let mut shown: Vec<String> = names.iter().zip(&weights).take(WEIGHTS_SHOWN).map(each).collect();

@@ -2,7 +2,7 @@
 
 use crate::energy::{Energy, figures, parts_object};
 use crate::folder::RunFolder;
-use crate::precision::effective;
+use crate::precision::effective_precision;
 use crate::run::Kept;
 use serde_json::{Map, Value, json};
 use warploom_tensor::Device;
@@ -109,7 +109,7 @@ pub(crate) fn summary(
         "energy": parts_object(energy),
     });
     summary["batch"] = json!(history.plan().batch);
-    let (asked, ran) = (device.precision(), effective(device));
+    let (asked, ran) = (device.precision(), effective_precision(device));
     summary["precision"] = json!(ran.name());
     if asked != ran {
         summary["precision_asked"] = json!(asked.name());

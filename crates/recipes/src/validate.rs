@@ -163,7 +163,9 @@ impl<'a> Validator<'a> {
     fn unknown(&self, schema: &Schema, key: &str, name: &str) -> Problem {
         let known: Vec<&str> =
             schema["properties"].as_object().into_iter().flatten().map(|(known, _)| known.as_str()).collect();
-        let elsewhere = places(self.root, name);
+        let mut elsewhere = places(self.root, name);
+        // Of another kind of the same table.
+        elsewhere.retain(|other| other != key);
         let meant = match elsewhere.as_slice() {
             [] => meant(name, &known),
             [first @ .., last] => {

@@ -57,7 +57,7 @@ pub enum Encoding {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Unseen {
-    /// It is none of the categories: zeros as one-hot, -1 as code. Counted in the notes.
+    /// It is none of the categories: zeros as one-hot, the number after the last as code. Counted in the notes.
     #[default]
     Ignore,
     /// It is an error.
@@ -207,7 +207,7 @@ impl ColumnTransform {
                         out[code] = 1.0;
                     }
                 }
-                Encoding::Code => out[0] = code.map_or(-1.0, |code| code as f32),
+                Encoding::Code => out[0] = code.unwrap_or(categories.len()) as f32,
             }
         }
         self.note_filled(filled, notes);

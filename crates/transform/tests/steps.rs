@@ -72,10 +72,10 @@ fn codes_are_numbers_of_categories() {
         |place: usize| features.values.iter().skip(place).step_by(width).copied().collect::<Vec<_>>();
     assert_eq!(
         column(2),
-        [1.0, 0.0, 0.0, 0.0, -1.0],
-        "p2 is 0, p10 is 1, missing is the more frequent or first"
+        [1.0, 0.0, 0.0, 0.0, 2.0],
+        "p2 is 0, p10 is 1, missing is the more frequent or first, and what was never seen comes after all"
     );
-    assert_eq!(column(3), [0.0, 1.0, -1.0, -1.0, -1.0]);
+    assert_eq!(column(3), [0.0, 1.0, 2.0, 2.0, 2.0]);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The same recipe on several devices: time, accuracy and plan side by side, and the batch from which one overtakes another.
 
 use crate::args::Bench;
-use crate::child::this_program;
+use crate::child::{attended, this_program};
 use crate::commands::Ended;
 use crate::output::{line, table};
 use serde_json::{Value, json};
@@ -52,8 +52,9 @@ fn lines_of(words: &[String], given: &Bench) -> Result<Vec<Value>> {
     if let Some(threads) = given.threads {
         command.env("WARPLOOM_THREADS", threads.to_string());
     }
-    let output = command.args(words).stderr(Stdio::inherit()).output();
-    let output = output.map_err(Error::io("start", &program))?;
+    let started = attended(command.args(words).stdout(Stdio::piped()));
+    let (child, _held) = started.map_err(Error::io("start", &program))?;
+    let output = child.wait_with_output().map_err(Error::io("wait for", &program))?;
     if !output.status.success() {
         return Err(Error::invalid(format!("`warploom {}` ended with {}", words.join(" "), output.status)));
     }

@@ -8,12 +8,14 @@ use serde_json::json;
 use std::process::ExitCode;
 use warploom::recipes::energy::{figures, parts_object};
 use warploom::recipes::{self, Evaluated, RunFolder, scores_object};
+use warploom::{Error, Result};
 
 pub fn evaluate(given: &Evaluate) -> Ended {
     end_at_once();
     if let Some(path) = &given.data {
         one_answer(&given.overrides, "data.path", ("--data", &path.to_string_lossy()))?;
     }
+    given.overrides.iter().try_for_each(|setting| refuse_other(setting))?;
     let (folder, recipe) = RunFolder::open(&given.run, &given.overrides)?;
     let evaluated = recipes::evaluate(&folder, &recipe, given.data.as_deref())?;
     let Evaluated { scores, examples, learned_from, energy, device, precision, numbers } = evaluated;
@@ -39,4 +41,23 @@ pub fn evaluate(given: &Evaluate) -> Ended {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Keys that say where and on what a run is tested; those that end in a dot have others below.
+const OF_A_TEST: [&str; 5] = ["device", "memory_limit", "data.", "train.batch", "train.precision"];
+
+/// Another split would test on what was learned from, and what belongs to training alone would be passed over.
+fn refuse_other(setting: &str) -> Result<()> {
+    let key = setting.split_once('=').map_or(setting, |(key, _)| key).trim();
+    let is_of_a_test = OF_A_TEST.iter().any(|known| match known.strip_suffix('.') {
+        Some(_) => key.starts_with(known),
+        None => key == *known,
+    });
+    if is_of_a_test {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "evaluate takes no `{key}`: what a run learned from and how stands fixed; other data goes with --data, and \
+         device, memory_limit, train.batch, train.precision and data.… may be another"
+    )))
 }

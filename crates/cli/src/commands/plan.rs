@@ -27,7 +27,7 @@ pub fn plan(given: &Plan) -> Ended {
             "device": recorded.device().id(),
             "host_ring_bytes": plan.host_ring,
             "batch": plan.batch,
-            "precision": recorded.device().precision().name(),
+            "precision": recipes::effective_precision(recorded.device()).name(),
             "memory_limit": plan.memory_limit,
             "recomputed": recipes::recomputed(&plan),
             "decisions": notes,

@@ -16,6 +16,9 @@ const SHOWN: usize = 3;
 pub fn predict(given: &Predict) -> Ended {
     end_at_once();
     given.inputs.iter().try_for_each(|input| refuse_setting(input))?;
+    if let Some(out) = &given.out {
+        given.inputs.iter().try_for_each(|input| refuse_overwriting(input, out))?;
+    }
     let device: Vec<String> = given.device.iter().map(|id| format!("device={id}")).collect();
     let (folder, recipe) = RunFolder::open(&given.run, &device)?;
     let predictor = Predictor::open(&folder, &recipe)?;
@@ -51,6 +54,17 @@ fn refuse_setting(input: &Path) -> Result<()> {
         _ => "all settings are those of the run".to_owned(),
     };
     Err(Error::invalid(format!("`{key}={value}` is no file, and predict takes no key=value: {instead}")))
+}
+
+/// Predictions must not take the place of what they are made from.
+fn refuse_overwriting(input: &Path, out: &Path) -> Result<()> {
+    match (input.canonicalize(), out.canonicalize()) {
+        (Ok(from), Ok(to)) if from == to => Err(Error::invalid(format!(
+            "--out {} is what is predicted from, and would be lost; give another file",
+            out.display()
+        ))),
+        _ => Ok(()),
+    }
 }
 
 fn readable(prediction: &Prediction) -> String {

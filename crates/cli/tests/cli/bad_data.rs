@@ -97,7 +97,10 @@ fn runs_that_are_not_whole() {
     folder.write("run/weights.safetensors", &[0xff; 64]);
     folder.run("predict run data/t10k-images-idx3-ubyte").fails(2, &["weights.safetensors"]);
     folder.write("run/weights.safetensors", &weights);
-    folder.run("evaluate run model.layers.1.bias=none").fails(2, &["1.bias", "the model does not have"]);
+    // Of another model.
+    folder.run("train small.toml model.layers.1.bias=none --quiet --out other").ok();
+    fs::copy(folder.path("run/weights.safetensors"), folder.path("other/weights.safetensors")).unwrap();
+    folder.run("evaluate other").fails(2, &["1.bias", "the model does not have"]);
     fs::remove_file(folder.path("run/weights.safetensors")).unwrap();
     folder.run("evaluate run").fails(2, &["run/weights.safetensors is not there, though the run is over"]);
 }

@@ -14,6 +14,8 @@ fn unknown_names_propose_the_nearest() {
     folder.run("train digits epochs=5").fails(2, &["did you mean `train.epochs` or"]);
     folder.run("train digits train.loss=mse").fails(2, &["`mean_squared_error`? Possible: cross_entropy, "]);
     folder.run("train digits train.loss=xyz").fails(2, &["cannot be `xyz`. Possible: cross_entropy, "]);
+    let own = folder.run("train digits train.schedule={kind=\"cosine\",rise=2}").err;
+    assert!(own.contains("unknown key") && !own.contains("did you mean `train.schedule.rise`"), "{own}");
     folder.run("train nothing.toml").fails(2, &["nothing.toml"]);
     folder.run("train digits epochs").fails(2, &["`epochs` is not key=value"]);
 }
@@ -151,4 +153,22 @@ fn training_that_diverges_says_so_and_keeps_earlier_weights() {
         .run(&format!("train small.toml {two} --quiet --out two train.learning_rate=1e30 train.epochs=9"))
         .fails(2, &["of layer `model.layers.2` (dense)"]);
     assert_eq!(fs::read(folder.path("run/previous/weights.safetensors")).unwrap(), before);
+}
+
+#[test]
+fn what_would_learn_nothing_is_refused() {
+    let folder = Folder::new();
+    let small = "train digits data.train=100 data.test=10 train.epochs=2";
+    folder
+        .run(&format!("{small} train.accumulate=1000"))
+        .fails(2, &["`train.accumulate` is 1000", "no update"]);
+    let classes: Vec<String> = (0..10).map(|class| format!("\"{class}\"=0")).collect();
+    folder
+        .run(&format!("{small} train.class_weights={{{}}}", classes.join(",")))
+        .fails(2, &["`train.class_weights` are all 0"]);
+    folder.write("numbers.csv", (0..50).map(|i| format!("{i},{}\n", i % 7)).collect::<String>().as_bytes());
+    let table = "train tabular data.path=numbers.csv task=regression";
+    folder
+        .run(&format!("{table} train.loss=binary_cross_entropy_with_logits"))
+        .fails(2, &["numbers between 0 and 1", "mean_squared_error"]);
 }

@@ -1,8 +1,9 @@
 //! Ctrl-C.
 
 use crate::common::{Folder, Ran, is_whole};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 fn interrupted_by(signal: &str) {
     let folder = Folder::new();
@@ -47,4 +48,19 @@ fn ctrl_c_saves_what_was_learned() {
 #[cfg(unix)]
 fn termination_does_too() {
     interrupted_by("-TERM");
+}
+
+/// What a benchmark measures runs in a process of its own, which holds on to standard error.
+#[test]
+fn a_benchmark_leaves_nobody_behind() {
+    let folder = Folder::new();
+    let mut bench = folder.command();
+    bench.args(["bench", "W1", "--budget", "60", "--json"]).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut bench = bench.spawn().unwrap();
+    std::thread::sleep(Duration::from_millis(1500));
+    let since = Instant::now();
+    bench.kill().unwrap();
+    bench.wait().unwrap();
+    bench.stderr.take().unwrap().read_to_end(&mut Vec::new()).unwrap();
+    assert!(since.elapsed() < Duration::from_secs(30), "{:?}", since.elapsed());
 }

@@ -1,6 +1,6 @@
 //! Tables of text.
 
-use crate::common::{Folder, mixed};
+use crate::common::{Folder, Ran, mixed};
 use std::fmt::Write;
 use std::fs;
 
@@ -51,6 +51,7 @@ fn numbers_are_predicted_in_their_own_unit() {
         |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap()["values"][0].as_f64().unwrap();
     let values: Vec<f64> = said.out.lines().map(value).collect();
     assert!(values.len() == 3 && (values[0] - 27_500.0).abs() < 2500.0, "{values:?}");
+    folder.run("predict run new.csv --out ./new.csv").fails(2, &["what is predicted from"]);
     folder.run("predict run new.csv --out said.csv").ok();
     assert!(
         fs::read_to_string(folder.path("said.csv"))
@@ -185,4 +186,22 @@ fn a_table_too_small_for_its_shares_is_refused() {
     let err = folder.run(&format!("train tabular data.path=three.csv {third}")).ok().err;
     assert!(err.contains("1 examples to learn from, 1 to watch, 1 to test"), "{err}");
     assert!(err.contains("but 1 example is learned from"), "{err}");
+}
+
+/// The vector after the last stands for text that training never saw.
+#[test]
+fn an_embedding_has_room_for_what_was_never_seen() {
+    let folder = Folder::new();
+    let row = |i: usize| format!("{},{}\n", ["a", "b", "c", "d"][mixed(i, 4)], ["no", "yes"][i % 2]);
+    let rows: String = (0..200).map(row).collect();
+    folder.write("known.csv", format!("colour,answer\n{rows}").as_bytes());
+    folder.write("new.csv", b"colour,answer\nz,no\na,yes\n");
+    let model = r#"model.layers=[{kind="embedding",count=5,features=4},"flatten","dense"]"#;
+    let words =
+        ["train", "tabular", "data.path=known.csv", "transform.categories=code", "train.epochs=1", model];
+    Ran::new(folder.command().args(words).args(["--out", "run"]).output().unwrap()).ok();
+    let said = folder.run("predict run new.csv --json").ok();
+    assert_eq!(said.out.lines().count(), 2, "{}", said.out);
+    let said = folder.run("evaluate run --data new.csv --json").ok();
+    assert_eq!(said.json()["examples"], 2);
 }

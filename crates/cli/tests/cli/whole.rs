@@ -223,6 +223,9 @@ fn what_would_not_be_obeyed_is_refused() {
         .fails(2, &["`train.learning_rate`", "gone on with"]);
     folder.run(&format!("{again} data.seed=9")).fails(2, &["`data.seed`"]);
     folder.run("evaluate run --data elsewhere").fails(2, &["built in", "--data"]);
+    for other in ["split.seed=3", "train.epochs=99"] {
+        folder.run(&format!("evaluate run {other}")).fails(2, &["evaluate takes no", &other[..5]]);
+    }
     std::fs::remove_dir_all(folder.path("run").join("checkpoints")).unwrap();
     folder.run(again).fails(2, &["no whole checkpoint", "previous"]);
 }

@@ -34,6 +34,17 @@ pub(super) struct Lines<'a> {
     pub(super) separator: char,
     /// What the first line looks cut at, if at anything.
     frequent: Option<char>,
+    /// What stands between two lines.
+    ends: Ends,
+}
+
+/// How lines end.
+#[derive(Clone, Copy, PartialEq)]
+enum Ends {
+    /// `\n`, or `\r` alone, which is not counted as a line.
+    One,
+    /// `\r\n`: the reader stands before the second when it has read a record.
+    Two,
 }
 
 impl<'a> Lines<'a> {
@@ -64,7 +75,9 @@ impl<'a> Lines<'a> {
             });
         }
         let frequent = frequent_separator(&start);
-        Ok(Self { path, separator: separator.or(frequent).unwrap_or(char::from(SEPARATORS[0])), frequent })
+        let ends = if first_end(&start) == Some(b'\r') { Ends::Two } else { Ends::One };
+        let separator = separator.or(frequent).unwrap_or(char::from(SEPARATORS[0]));
+        Ok(Self { path, separator, frequent, ends })
     }
 
     /// Where the first line looks cut at something else than what the file is cut at: a sentence that says so.
@@ -95,7 +108,7 @@ impl<'a> Lines<'a> {
             if !more {
                 return Ok(());
             }
-            let line = first_line(&record, reader.position().line());
+            let line = first_line(&record, reader.position().line(), self.ends);
             let cells: Vec<&str> = record
                 .iter()
                 .map(|cell| std::str::from_utf8(cell).map(str::trim))
@@ -256,11 +269,17 @@ fn failed(path: &Path, doing: &'static str) -> impl FnOnce(std::io::Error) -> Er
 
 /// The line in which a record begins, when the reader stands at line `next` after it. The record's own position counts
 /// empty lines before it.
-fn first_line(record: &ByteRecord, next: u64) -> u64 {
+fn first_line(record: &ByteRecord, next: u64, ends: Ends) -> u64 {
     let breaks = record.iter().flatten().filter(|byte| **byte == b'\n').count() as u64;
     let before = record.position().map_or(1, csv::Position::line);
     // The last line may lack its end.
-    before.max(next.saturating_sub(breaks + 1))
+    before.max(next.saturating_sub(breaks + u64::from(ends == Ends::One)))
+}
+
+/// The byte before the first `\n`.
+fn first_end(start: &[u8]) -> Option<u8> {
+    let end = start.iter().position(|byte| *byte == b'\n')?;
+    start.get(end.checked_sub(1)?).copied()
 }
 
 fn frequent_separator(start: &[u8]) -> Option<char> {

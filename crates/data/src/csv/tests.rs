@@ -175,6 +175,12 @@ fn lines_are_counted_as_an_editor_does() {
     assert!(error.contains("line 8: 2 cells"), "{error}");
     let file = open("lines-2", text.to_owned() + ",x\n", &plain()).unwrap();
     assert_eq!(file.lines(), [3, 7, 8]);
+    let two = text.replace('\n', "\r\n");
+    let error = refusal("lines-3", &two, &plain());
+    assert!(error.contains("line 8: 2 cells"), "{error}");
+    for (name, end) in [("lines-4", ",x\r\n"), ("lines-5", ",x")] {
+        assert_eq!(open(name, two.clone() + end, &plain()).unwrap().lines(), [3, 7, 8]);
+    }
 }
 
 #[test]

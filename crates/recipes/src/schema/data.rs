@@ -285,7 +285,7 @@ pub enum Categories {
     /// A feature for each different text: 1 where it stands, else 0.
     #[default]
     OneHot,
-    /// One feature: the text's number in natural order, as an embedding takes it.
+    /// One feature: the text's number in natural order, as an embedding takes it; the next for text never seen.
     Code,
 }
 

@@ -202,7 +202,7 @@ pub enum Layer {
     },
     /// A vector for each whole number, such as columns of text with transform.categories=code.
     Embedding {
-        /// How many different numbers there are, from 0.
+        /// How many different numbers there are, from 0; of text one more than there are texts, for those never seen.
         #[schemars(range(min = 1))]
         count: usize,
         /// Numbers in each vector.
