@@ -74,7 +74,7 @@ pub enum Task {
     Auto,
     /// One of several classes: cross-entropy, accuracy.
     Classification,
-    /// Yes or no from one number: binary cross-entropy with logits, binary accuracy.
+    /// Yes or no from one number, of the data `logistic` alone: binary cross-entropy with logits, binary accuracy.
     BinaryClassification,
     /// Numbers: mean squared error of the scaled target; root mean squared and mean absolute error in its own unit.
     Regression,
