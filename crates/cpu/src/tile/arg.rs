@@ -83,11 +83,33 @@ unsafe fn across<T: Lane>(best: Best, lanes: *const u8, count: usize, position: 
     // SAFETY: the caller's promise: there are `count` lanes and as many bests, each in memory of its own.
     let (lanes, (values, places)) =
         unsafe { (slice::from_raw_parts(lanes.cast::<T>(), count), best.lanes(count)) };
+    let (lanes, last) = lanes.as_chunks::<BLOCK>();
+    let (values, last_values) = values.as_chunks_mut::<BLOCK>();
+    let (places, last_places) = places.as_chunks_mut::<BLOCK>();
     for ((x, value), place) in lanes.iter().zip(values).zip(places) {
-        let takes = (*place < 0) | x.beats(*value);
-        *value = if takes { *x } else { *value };
-        *place = if takes { position } else { *place };
+        (*value, *place) = chosen(x, *value, *place, position);
     }
+    for ((x, value), place) in last.iter().zip(last_values).zip(last_places) {
+        ([*value], [*place]) = chosen(&[*x], [*value], [*place], position);
+    }
+}
+
+/// Lanes that are chosen at once: all are written, so that no lane has a branch.
+const BLOCK: usize = 16;
+
+#[inline(always)]
+fn chosen<T: Lane, const N: usize>(
+    x: &[T; N],
+    mut value: [T; N],
+    mut place: [i32; N],
+    position: i32,
+) -> ([T; N], [i32; N]) {
+    for i in 0..N {
+        let takes = (place[i] < 0) | x[i].beats(value[i]);
+        value[i] = if takes { x[i] } else { value[i] };
+        place[i] = if takes { position } else { place[i] };
+    }
+    (value, place)
 }
 
 unsafe fn merge<T: Lane>(best: Best, later: Best, count: usize) {
