@@ -5,7 +5,9 @@
 
 use crate::error::Result;
 use crate::examples::{Examples, Feed};
+use std::sync::Arc;
 use std::time::Instant;
+use warploom_device::Program;
 use warploom_tensor::{Bound, Device, Error, Planned, Tensor};
 
 /// Multiply-adds of one forward pass up to which steps are put into one launch; a launch stays below some 10 ms.
@@ -46,10 +48,8 @@ pub(crate) struct Draft {
     stages: Vec<Planned>,
     /// Steps and launches of each stage.
     extents: Vec<(usize, usize)>,
-    /// Kernels of one step on a full batch.
-    pub kernels: usize,
-    /// Kernels that the device starts for them.
-    pub started: usize,
+    /// One step on a full batch.
+    pub step: Option<Arc<Program>>,
     /// The smallest arena that was reached, where one is larger than it may be.
     pub least_arena: Option<usize>,
     /// Time to record and compile them, in milliseconds.
@@ -74,8 +74,7 @@ impl Draft {
         let mut draft = Draft {
             stages: Vec::new(),
             extents: Vec::new(),
-            kernels: 0,
-            started: 0,
+            step: None,
             least_arena: None,
             compile_ms: 0.0,
             batches: count.div_ceil(batch),
@@ -93,11 +92,7 @@ impl Draft {
                 })
             };
             let mut planned = plan()?;
-            if draft.kernels == 0 {
-                draft.kernels = planned.program().kernel_count();
-                let started = device.executor().target().started(planned.program());
-                draft.started = started.map_err(warploom_tensor::Error::Device)?;
-            }
+            draft.step.get_or_insert_with(|| planned.program().clone());
             let mut steps = 1;
             match walk.saving {
                 Saving::None => {

@@ -2,12 +2,13 @@
 
 use crate::diagnose::draws;
 use std::collections::HashSet;
+use std::sync::Arc;
 use warploom_device::{Plan, Program};
 use warploom_graph::Type;
 use warploom_tensor::{Error, Recomputation, Variable};
 
 /// The memory a fit uses, by kind, and what was compiled for it.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct RunPlan {
     /// On the device.
     pub device: Plan,
@@ -17,10 +18,8 @@ pub struct RunPlan {
     pub parameters: usize,
     /// Time to compile all programs, in milliseconds.
     pub compile_ms: f64,
-    /// Kernels of one training step.
-    pub kernels: usize,
-    /// Kernels that the device starts for them: steps may share one.
-    pub started: usize,
+    /// One training step on a full batch, where there are examples to learn from.
+    pub step: Option<Arc<Program>>,
     /// Examples learned from, watched, tested.
     pub examples: [usize; 3],
     /// Training steps in an epoch.

@@ -6,6 +6,7 @@ use crate::interrupt::end_at_once;
 use crate::output::{bytes, line, table};
 use serde_json::{Map, json};
 use std::process::ExitCode;
+use warploom::device::Program;
 use warploom::recipes::{self, Planned};
 
 pub fn plan(given: &Plan) -> Ended {
@@ -14,6 +15,10 @@ pub fn plan(given: &Plan) -> Ended {
     let recipe = recipes::find(&given.recipe, &overrides)?;
     let Planned { notes, plan, step: recorded, .. } = recipes::plan(&recipe)?;
     let kinds = plan.by_kind();
+    let step = plan.step.as_deref();
+    let kernels = step.map_or(0, Program::kernel_count);
+    // To count what a GPU starts, its kernels are written: nobody else asks for it.
+    let started = step.map_or(Ok(0), |step| recorded.device().executor().target().started(step))?;
     if given.json {
         let by_kind: Map<_, _> =
             kinds.iter().map(|(kind, count)| ((*kind).to_owned(), json!(count))).collect();
@@ -22,8 +27,8 @@ pub fn plan(given: &Plan) -> Ended {
             "parameters": plan.parameters,
             "by_kind": by_kind,
             "compile_ms": (plan.compile_ms * 1e3).round() / 1e3,
-            "kernels": plan.kernels,
-            "kernels_started": plan.started,
+            "kernels": kernels,
+            "kernels_started": started,
             "device": recorded.device().id(),
             "host_ring_bytes": plan.host_ring,
             "batch": plan.batch,
@@ -41,13 +46,13 @@ pub fn plan(given: &Plan) -> Ended {
         plan.steps, plan.batch
     ));
     notes.iter().for_each(line);
-    let shared = match plan.started == plan.kernels {
+    let shared = match started == kernels {
         true => String::new(),
-        false => format!(", which {} starts as {}", recorded.device().id(), plan.started),
+        false => format!(", which {} starts as {}", recorded.device().id(), started),
     };
     line(format_args!(
         "{} kernels a step{shared}; all programs compiled in {:.1} ms",
-        plan.kernels, plan.compile_ms
+        kernels, plan.compile_ms
     ));
     let about = [
         "weights, optimizer, metrics",
