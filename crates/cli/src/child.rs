@@ -33,7 +33,7 @@ pub fn this_program() -> warploom::Result<PathBuf> {
 /// Says to a process that its input stays open as long as somebody waits for it.
 const ATTENDED: &str = "WARPLOOM_ATTENDED";
 
-/// Starts this program again so that it ends when the handle is dropped, or when this process ends in whatever way.
+/// Starts a process; this program, started again, ends when the handle is dropped, or when this process ends in whatever way.
 ///
 /// # Errors
 /// It does not start.
@@ -53,7 +53,8 @@ pub fn end_with_the_starter() {
     }
 }
 
-/// Starts this program again without input and follows it to its end or to the deadline.
+/// Starts a process without input and follows it to its end or to the deadline. This program, started again, ends with this
+/// process too.
 ///
 /// # Errors
 /// It does not start.

@@ -54,7 +54,7 @@ impl Cpu {
     /// `WARPLOOM_ISA` asks for what is not here; no threads, or more than [`MOST_THREADS`]; what the system says where it
     /// refuses a thread.
     pub fn open(threads: Option<usize>) -> Result<Cpu, DeviceError> {
-        let asked = Isa::asked().map_err(DeviceError::Unsupported)?;
+        Isa::asked().map_err(DeviceError::Unsupported)?;
         let threads = threads.unwrap_or_else(cores);
         if threads == 0 || threads > MOST_THREADS {
             return Err(DeviceError::Unsupported(format!(
@@ -63,7 +63,7 @@ impl Cpu {
         }
         let refused =
             |error| DeviceError::Failed(format!("the system refused one of {threads} threads: {error}"));
-        Ok(Cpu::of(asked.unwrap_or_else(Isa::current), Pool::start(threads).map_err(refused)?))
+        Ok(Cpu::of(Isa::current(), Pool::start(threads).map_err(refused)?))
     }
 
     fn of(isa: Isa, pool: Pool) -> Cpu {
